@@ -1,0 +1,200 @@
+// Package bolt is the kv.Store on a disk: one bbolt file, synced at each
+// commit. It alone imports bbolt.
+//
+// The free list is kept in memory and rebuilt at opening, since writing it
+// whole at each commit costs more than one scan a start.
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/zsync/zsync/internal/kv"
+)
+
+// lockWait is how long Open waits for another process to let go of the file.
+const lockWait = time.Second
+
+// Store is one open database file.
+type Store struct{ db *bbolt.DB }
+
+var _ kv.Store = (*Store)(nil)
+
+// Open opens or creates the database at path, readable by its owner alone. It
+// fails when another process holds it.
+func Open(path string) (*Store, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout:        lockWait,
+		NoFreelistSync: true,
+		FreelistType:   bbolt.FreelistMapType,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	return &Store{db}, nil
+}
+
+// OpenReadOnly opens an existing database for View alone.
+func OpenReadOnly(path string) (*Store, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	return &Store{db}, nil
+}
+
+// errUnchanged rolls back a transaction that wrote nothing: a commit would cost
+// two syncs of the disk for it.
+var errUnchanged = errors.New("nothing changed")
+
+// Update implements [kv.Store].
+func (s *Store) Update(f func(kv.Tx) error) error {
+	err := s.db.Update(func(btx *bbolt.Tx) error {
+		t := &tx{bolt: btx}
+		if err := errors.Join(f(t), t.err); err != nil {
+			return err
+		}
+		if !t.changed {
+			return errUnchanged
+		}
+		return nil
+	})
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	return err
+}
+
+// View implements [kv.Store].
+func (s *Store) View(f func(kv.Tx) error) error {
+	return s.db.View(func(btx *bbolt.Tx) error {
+		t := &tx{bolt: btx}
+		return errors.Join(f(t), t.err)
+	})
+}
+
+// Close implements [kv.Store].
+func (s *Store) Close() error { return s.db.Close() }
+
+// tx remembers the buckets it has opened: finding one costs a tree walk.
+type tx struct {
+	bolt    *bbolt.Tx
+	err     error
+	changed bool
+
+	name    string // of current
+	current *bbolt.Bucket
+	opened  map[string]*bbolt.Bucket
+}
+
+// bucket returns a bucket that is there, or nil.
+func (t *tx) bucket(name string) *bbolt.Bucket {
+	if name == t.name && t.current != nil {
+		return t.current
+	}
+	b := t.opened[name]
+	if b == nil {
+		if b = t.bolt.Bucket([]byte(name)); b == nil {
+			return nil
+		}
+	}
+	t.keep(name, b)
+	return b
+}
+
+func (t *tx) keep(name string, b *bbolt.Bucket) {
+	if t.opened == nil {
+		t.opened = make(map[string]*bbolt.Bucket)
+	}
+	t.opened[name] = b
+	t.name, t.current = name, b
+}
+
+func (t *tx) Get(bucket string, key []byte) []byte {
+	if b := t.bucket(bucket); b != nil {
+		return b.Get(key)
+	}
+	return nil
+}
+
+func (t *tx) Put(bucket string, key, value []byte) {
+	if err := kv.Writable(!t.bolt.Writable(), key); err != nil {
+		t.Fail(err)
+		return
+	}
+	b := t.bucket(bucket)
+	if b == nil {
+		var err error
+		if b, err = t.bolt.CreateBucket([]byte(bucket)); err != nil {
+			t.Fail(err)
+			return
+		}
+		t.keep(bucket, b)
+	}
+	t.changed = true
+	// bbolt keeps the value until the commit; callers may reuse theirs.
+	if err := b.Put(key, append([]byte{}, value...)); err != nil {
+		t.Fail(err)
+	}
+}
+
+func (t *tx) Delete(bucket string, key []byte) {
+	if !t.bolt.Writable() {
+		t.Fail(kv.ErrReadOnly)
+		return
+	}
+	b := t.bucket(bucket)
+	if b == nil || b.Get(key) == nil {
+		return
+	}
+	t.changed = true
+	if err := b.Delete(key); err != nil {
+		t.Fail(err)
+	}
+}
+
+func (t *tx) Scan(bucket string, from []byte, yield func(key, value []byte) bool) {
+	b := t.bucket(bucket)
+	if b == nil {
+		return
+	}
+	c := b.Cursor()
+	for key, value := c.Seek(from); key != nil; key, value = c.Next() {
+		if !yield(key, value) {
+			return
+		}
+	}
+}
+
+func (t *tx) Last(bucket string) (key, value []byte) {
+	if b := t.bucket(bucket); b != nil {
+		return b.Cursor().Last()
+	}
+	return nil, nil
+}
+
+func (t *tx) Drop(bucket string) {
+	if !t.bolt.Writable() {
+		t.Fail(kv.ErrReadOnly)
+		return
+	}
+	if t.bucket(bucket) == nil {
+		return
+	}
+	delete(t.opened, bucket)
+	t.name, t.current, t.changed = "", nil, true
+	if err := t.bolt.DeleteBucket([]byte(bucket)); err != nil {
+		t.Fail(err)
+	}
+}
+
+func (t *tx) Fail(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+func (t *tx) Err() error { return t.err }

@@ -1,0 +1,137 @@
+package kv
+
+import (
+	"errors"
+
+	"github.com/tidwall/btree"
+)
+
+// Memory is a Store in memory. Each committed state is kept whole until the
+// next, so [Memory.Image] can bring back what a disk would have: the last
+// commit, and nothing of a transaction under way.
+type Memory struct {
+	committed *btree.Map[string, string]
+	// Commit, where set, is called before each commit; an error makes the
+	// transaction fail as a full or broken disk would.
+	Commit func() error
+}
+
+var _ Store = (*Memory)(nil)
+
+// NewMemory returns an empty Store.
+func NewMemory() *Memory { return &Memory{committed: new(btree.Map[string, string])} }
+
+// Update implements [Store].
+func (m *Memory) Update(f func(Tx) error) error {
+	tx := &memoryTx{pairs: m.committed.Copy()}
+	if err := errors.Join(f(tx), tx.err); err != nil {
+		return err
+	}
+	if !tx.changed {
+		return nil
+	}
+	if m.Commit != nil {
+		if err := m.Commit(); err != nil {
+			return err
+		}
+	}
+	m.committed = tx.pairs
+	return nil
+}
+
+// View implements [Store].
+func (m *Memory) View(f func(Tx) error) error {
+	tx := &memoryTx{pairs: m.committed.Copy(), readOnly: true}
+	return errors.Join(f(tx), tx.err)
+}
+
+// Close implements [Store].
+func (m *Memory) Close() error { return nil }
+
+// Image returns an independent Store with what is committed now: what another
+// machine, or this one after a crash, would open.
+func (m *Memory) Image() *Memory { return &Memory{committed: m.committed.Copy()} }
+
+// memoryTx keeps bucket and key in one string, the bucket ended by a NUL.
+type memoryTx struct {
+	pairs    *btree.Map[string, string]
+	readOnly bool
+	changed  bool
+	err      error
+}
+
+func joined(bucket string, key []byte) string { return bucket + "\x00" + string(key) }
+
+func (tx *memoryTx) Get(bucket string, key []byte) []byte {
+	value, found := tx.pairs.Get(joined(bucket, key))
+	if !found {
+		return nil
+	}
+	return []byte(value)
+}
+
+func (tx *memoryTx) Put(bucket string, key, value []byte) {
+	if err := Writable(tx.readOnly, key); err != nil {
+		tx.Fail(err)
+		return
+	}
+	tx.changed = true
+	tx.pairs.Set(joined(bucket, key), string(value))
+}
+
+func (tx *memoryTx) Delete(bucket string, key []byte) {
+	if tx.readOnly {
+		tx.Fail(ErrReadOnly)
+		return
+	}
+	if _, there := tx.pairs.Delete(joined(bucket, key)); there {
+		tx.changed = true
+	}
+}
+
+func (tx *memoryTx) Scan(bucket string, from []byte, yield func(key, value []byte) bool) {
+	prefix := bucket + "\x00"
+	tx.pairs.Ascend(joined(bucket, from), func(key, value string) bool {
+		if len(key) < len(prefix) || key[:len(prefix)] != prefix {
+			return false
+		}
+		return yield([]byte(key[len(prefix):]), []byte(value))
+	})
+}
+
+func (tx *memoryTx) Last(bucket string) (key, value []byte) {
+	prefix := bucket + "\x00"
+	tx.pairs.Descend(bucket+"\x01", func(k, v string) bool {
+		if k == bucket+"\x01" {
+			return true
+		}
+		if len(k) >= len(prefix) && k[:len(prefix)] == prefix {
+			key, value = []byte(k[len(prefix):]), []byte(v)
+		}
+		return false
+	})
+	return key, value
+}
+
+func (tx *memoryTx) Drop(bucket string) {
+	if tx.readOnly {
+		tx.Fail(ErrReadOnly)
+		return
+	}
+	var keys [][]byte
+	tx.Scan(bucket, nil, func(key, _ []byte) bool {
+		keys = append(keys, key)
+		return true
+	})
+	for _, key := range keys {
+		tx.Delete(bucket, key)
+	}
+}
+
+func (tx *memoryTx) Fail(err error) {
+	if tx.err == nil {
+		tx.err = err
+	}
+}
+
+func (tx *memoryTx) Err() error { return tx.err }
