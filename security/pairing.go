@@ -1,0 +1,272 @@
+package security
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/wire"
+)
+
+const (
+	// certAgainMin and certAgainMax bound how long a device waits before it says
+	// its certificate again to one that has not come to an agreement with it. A
+	// message can be lost without its sender hearing of it.
+	certAgainMin = 10 * time.Second
+	certAgainMax = 5 * time.Minute
+	// certAnswerAfter is how long ago the last own certificate must be for a
+	// repeated one of the peer to be answered: two devices that both do so stop
+	// after one round.
+	certAnswerAfter = 5 * time.Second
+
+	certBodyBytesMax = certificateBytesMax + 32
+)
+
+// Step is what has to happen next so that two devices are in one circle.
+type Step uint8
+
+// The steps. Of two devices without a circle, the one with the lower device id
+// founds it.
+const (
+	StepFound   Step = iota + 1 // neither has a circle: found one and add the peer
+	StepAwait                   // neither has a circle: the peer founds one
+	StepInvite                  // we have one, the peer none: add it, unless it is a member
+	StepJoin                    // the peer has one, we none: take its log
+	StepSettled                 // both have the same
+)
+
+// Met is a linked device that proved its key and showed its certificate. It is
+// said again when the certificate, the circle or the next step has changed.
+type Met struct {
+	Cert   Certificate
+	Circle zsync.SpaceID // the peer's; zero: it has none
+	Next   Step
+}
+
+// CertTo is a CERT message for the owner of a key.
+type CertTo struct {
+	Key  zsync.Key
+	Body []byte
+}
+
+// Refused says why the owner of a key will not be paired with as things stand.
+type Refused struct {
+	Key zsync.Key
+	Why string // a sentence
+}
+
+// PairingOutput is what Pairing wants done, in this order.
+type PairingOutput struct {
+	Met     []Met     // pin the certificate ([Trust.Pin]), then take the step
+	Refused []Refused // tell the person
+	Send    []CertTo  // after what it says about the own circle is durable
+}
+
+// Pairing is the machine that pairs by key. A link opens with the exchange of
+// certificates, each beside the sender's circle; both ends reach the same
+// decision from the two. Keys that are linked here were authenticated by the
+// transport, and trusted or pending.
+type Pairing struct {
+	own    Certificate
+	circle zsync.SpaceID
+	peers  []*pairingPeer // ascending by key
+	out    PairingOutput
+}
+
+// pairingPeer is the state of one link.
+type pairingPeer struct {
+	key     zsync.Key
+	heard   bool // cert and circle came
+	cert    Certificate
+	circle  zsync.SpaceID
+	met     Met    // last said
+	refused string // last said
+
+	sentAt time.Time
+	again  time.Time // when to send again; zero: never
+	wait   time.Duration
+}
+
+// NewPairing returns the machine of a device with the given certificate that is
+// in no circle.
+func NewPairing(own Certificate) *Pairing { return &Pairing{own: own} }
+
+// SetCircle says which circle this device is in now, zero for none.
+func (p *Pairing) SetCircle(now time.Time, circle zsync.SpaceID) {
+	if circle == p.circle {
+		return
+	}
+	p.circle = circle
+	for _, peer := range p.peers {
+		p.decide(peer)
+		p.send(now, peer)
+	}
+}
+
+// Linked says that the owner of key is connected, anew.
+func (p *Pairing) Linked(now time.Time, key zsync.Key) {
+	if key == p.own.Curve {
+		return
+	}
+	i, found := p.find(key)
+	if !found {
+		p.peers = slices.Insert(p.peers, i, nil)
+	}
+	p.peers[i] = &pairingPeer{key: key}
+	p.send(now, p.peers[i])
+}
+
+// Unlinked says that the owner of key is gone.
+func (p *Pairing) Unlinked(_ time.Time, key zsync.Key) {
+	if i, found := p.find(key); found {
+		p.peers = slices.Delete(p.peers, i, i+1)
+	}
+}
+
+// ReceivedCert takes the body of a CERT message that came over the channel that
+// key authenticates. One from a key that is not linked is dropped.
+func (p *Pairing) ReceivedCert(now time.Time, key zsync.Key, body []byte) {
+	i, found := p.find(key)
+	if !found {
+		return
+	}
+	peer := p.peers[i]
+	cert, circle, err := decodeCert(body)
+	switch {
+	case err != nil:
+		p.refuse(peer, fmt.Sprintf("It sent no valid certificate: %v.", err))
+		return
+	case cert.Curve != key:
+		p.refuse(peer, "Its certificate is of another key.")
+		return
+	}
+	repeated := peer.heard && circle == peer.circle && slices.Equal(cert.Encoded, peer.cert.Encoded)
+	peer.heard, peer.cert, peer.circle = true, cert, circle
+	p.decide(peer)
+	if repeated && peer.again.IsZero() && now.Sub(peer.sentAt) >= certAnswerAfter {
+		p.send(now, peer)
+	}
+}
+
+// Advance says certificates again that are due.
+func (p *Pairing) Advance(now time.Time) {
+	for _, peer := range p.peers {
+		if !peer.again.IsZero() && !now.Before(peer.again) {
+			p.send(now, peer)
+		}
+	}
+}
+
+// Deadline returns when Advance is next needed; zero for never.
+func (p *Pairing) Deadline() (next time.Time) {
+	for _, peer := range p.peers {
+		if !peer.again.IsZero() && (next.IsZero() || peer.again.Before(next)) {
+			next = peer.again
+		}
+	}
+	return next
+}
+
+// Output returns what to do and forgets it.
+func (p *Pairing) Output() PairingOutput {
+	out := p.out
+	p.out = PairingOutput{}
+	return out
+}
+
+// decide says what the two certificates mean, if that is news.
+func (p *Pairing) decide(peer *pairingPeer) {
+	if !peer.heard {
+		return
+	}
+	step, ok := p.step(peer)
+	if !ok {
+		p.refuse(peer, fmt.Sprintf("%q is in another circle than this device, and two circles cannot be joined yet.", peer.cert.Name))
+		return
+	}
+	if step == StepSettled {
+		peer.again = time.Time{}
+	}
+	peer.refused = ""
+	met := Met{Cert: peer.cert, Circle: peer.circle, Next: step}
+	if met.Next != peer.met.Next || met.Circle != peer.met.Circle || !slices.Equal(met.Cert.Encoded, peer.met.Cert.Encoded) {
+		peer.met = met
+		p.out.Met = append(p.out.Met, met)
+	}
+}
+
+// step reads the next step off the two circles; not ok when they differ.
+func (p *Pairing) step(peer *pairingPeer) (next Step, ok bool) {
+	switch ours, theirs := !p.circle.IsZero(), !peer.circle.IsZero(); {
+	case ours && theirs:
+		return StepSettled, p.circle == peer.circle
+	case ours:
+		return StepInvite, true
+	case theirs:
+		return StepJoin, true
+	case p.own.Device().Compare(peer.cert.Device()) < 0:
+		return StepFound, true
+	}
+	return StepAwait, true
+}
+
+// refuse says why, once, and stops asking: what was wrong does not mend itself.
+func (p *Pairing) refuse(peer *pairingPeer, why string) {
+	peer.again = time.Time{}
+	if peer.refused == why {
+		return
+	}
+	peer.refused, peer.met = why, Met{}
+	p.out.Refused = append(p.out.Refused, Refused{peer.key, why})
+}
+
+// send says the own certificate and circle, and again later unless the two are
+// settled or refused.
+func (p *Pairing) send(now time.Time, peer *pairingPeer) {
+	p.out.Send = append(p.out.Send, CertTo{peer.key, encodeCert(p.own, p.circle)})
+	peer.sentAt = now
+	if peer.met.Next == StepSettled || peer.refused != "" {
+		peer.again = time.Time{}
+		return
+	}
+	peer.wait = min(cmp.Or(2*peer.wait, certAgainMin), certAgainMax)
+	peer.again = now.Add(peer.wait)
+}
+
+func (p *Pairing) find(key zsync.Key) (int, bool) {
+	return slices.BinarySearchFunc(p.peers, key, func(peer *pairingPeer, k zsync.Key) int { return peer.key.Compare(k) })
+}
+
+type certMessage struct {
+	Cert   cbor.RawMessage `cbor:"1,keyasint"`
+	Circle *zsync.SpaceID  `cbor:"2,keyasint,omitempty"`
+}
+
+func encodeCert(own Certificate, circle zsync.SpaceID) []byte {
+	message := certMessage{Cert: own.Encoded}
+	if !circle.IsZero() {
+		message.Circle = &circle
+	}
+	return wire.Marshal(message)
+}
+
+func decodeCert(body []byte) (cert Certificate, circle zsync.SpaceID, err error) {
+	if len(body) > certBodyBytesMax {
+		return Certificate{}, zsync.SpaceID{}, fmt.Errorf("%d octets, at most %d", len(body), certBodyBytesMax)
+	}
+	var message certMessage
+	if err := wire.Unmarshal(body, &message); err != nil {
+		return Certificate{}, zsync.SpaceID{}, err
+	}
+	if message.Circle != nil {
+		if circle = *message.Circle; circle.IsZero() {
+			return Certificate{}, zsync.SpaceID{}, fmt.Errorf("its circle is zero")
+		}
+	}
+	cert, err = ParseCertificate(message.Cert)
+	return cert, circle, err
+}
