@@ -1,0 +1,161 @@
+package crashfs
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/store"
+)
+
+// User is a person, or another program, at the same disk. What a user does is no
+// step, never fails for want of a directory (those above are made), and replaces
+// what is in the way.
+type User struct{ fs *FS }
+
+// User returns the user of the disk.
+func (f *FS) User() User { return User{f} }
+
+// parent returns the directory above path, made when it is not there.
+func (u User) parent(path string) (*node, string) {
+	names := strings.Split(path, "/")
+	at := u.fs.root
+	for _, name := range names[:len(names)-1] {
+		next := at.entries[name]
+		if next == nil || next.kind != zsync.TypeDir {
+			next = u.fs.newNode(zsync.TypeDir, 0o755)
+			u.fs.record(change{sets: []set{{at, name, next}}})
+		}
+		at = next
+	}
+	return at, names[len(names)-1]
+}
+
+// tick takes the lock and moves the clock.
+func (u User) tick() func() {
+	u.fs.mu.Lock()
+	u.fs.nowNS += int64(stepTakes)
+	return u.fs.mu.Unlock
+}
+
+// Write sets the bytes of the file at path, in place where there is one.
+func (u User) Write(path string, data []byte) {
+	defer u.tick()()
+	parent, name := u.parent(path)
+	found := parent.entries[name]
+	if found == nil || found.kind != zsync.TypeFile {
+		found = u.fs.newNode(zsync.TypeFile, fileMode)
+		u.fs.record(change{sets: []set{{parent, name, found}}})
+	}
+	u.fs.used += int64(len(data) - len(found.data))
+	found.data = bytes.Clone(data)
+	found.meta.mtimeNS = u.fs.nowNS
+	u.fs.altered(found)
+}
+
+// Replace puts a new file at path, as programs do that write beside it and rename.
+func (u User) Replace(path string, data []byte) {
+	u.Remove(path)
+	u.Write(path, data)
+}
+
+// Mkdir makes a directory at path.
+func (u User) Mkdir(path string) {
+	defer u.tick()()
+	u.parent(path + "/.")
+}
+
+// Symlink makes a symlink at path, instead of what is there.
+func (u User) Symlink(path, target string) {
+	defer u.tick()()
+	parent, name := u.parent(path)
+	made := u.fs.newNode(zsync.TypeSymlink, 0o777)
+	made.target = target
+	u.fs.record(change{sets: []set{{parent, name, made}}})
+}
+
+// Remove removes what is at path, and all below.
+func (u User) Remove(path string) {
+	defer u.tick()()
+	parent, name := u.parent(path)
+	if parent.entries[name] != nil {
+		u.fs.record(change{sets: []set{{parent, name, nil}}, after: true})
+	}
+}
+
+// Rename moves what is at from to path, instead of what is there.
+func (u User) Rename(from, path string) {
+	defer u.tick()()
+	parent, name := u.parent(from)
+	into, toName := u.parent(path)
+	if moved := parent.entries[name]; moved != nil {
+		u.fs.record(change{sets: []set{{parent, name, nil}, {into, toName, moved}}, after: true})
+	}
+}
+
+// Chmod sets the mode of what is at path.
+func (u User) Chmod(path string, mode uint32) {
+	defer u.tick()()
+	if found, err := u.fs.find(path); err == nil {
+		found.meta.mode = mode
+		u.fs.altered(found)
+	}
+}
+
+// Settle makes everything durable, as time alone does.
+func (u User) Settle() {
+	u.fs.mu.Lock()
+	defer u.fs.mu.Unlock()
+	u.fs.settle()
+}
+
+// Stat returns the Stat of what is at path; the zero Stat when nothing is.
+func (u User) Stat(path string) store.Stat {
+	u.fs.mu.Lock()
+	defer u.fs.mu.Unlock()
+	found, err := u.fs.find(path)
+	if err != nil {
+		return store.Stat{}
+	}
+	return found.stat()
+}
+
+// Read returns the bytes of the file at path, or the target of the symlink; nil
+// when neither is there.
+func (u User) Read(path string) []byte {
+	u.fs.mu.Lock()
+	defer u.fs.mu.Unlock()
+	found, err := u.fs.find(path)
+	switch {
+	case err != nil || found.kind == zsync.TypeDir:
+		return nil
+	case found.kind == zsync.TypeSymlink:
+		return []byte(found.target)
+	}
+	return append([]byte{}, found.data...)
+}
+
+// Paths returns the path of everything below path, ascending, directories too.
+func (u User) Paths(path string) []string {
+	u.fs.mu.Lock()
+	defer u.fs.mu.Unlock()
+	found, err := u.fs.find(path)
+	if err != nil {
+		return nil
+	}
+	return found.paths(path)
+}
+
+func (n *node) paths(at string) []string {
+	var paths []string
+	for _, name := range slices.Sorted(maps.Keys(n.entries)) {
+		path := name
+		if at != "" {
+			path = at + "/" + name
+		}
+		paths = append(append(paths, path), n.entries[name].paths(path)...)
+	}
+	return paths
+}

@@ -1,0 +1,237 @@
+package store
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+
+	"github.com/zsync/zsync"
+	"golang.org/x/sys/unix"
+)
+
+// linuxDir is a Dir: a descriptor, and system calls on names in it.
+type linuxDir struct{ fd int }
+
+func (d *linuxDir) Self() (Stat, error) { return statx(d.fd, "", unix.AT_EMPTY_PATH) }
+
+func (d *linuxDir) Stat(name string) (Stat, error) {
+	return statx(d.fd, name, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+const listBufferBytes = 32 << 10 // about 1,000 names a system call
+
+func (d *linuxDir) Names() ([]string, error) {
+	if _, err := unix.Seek(d.fd, 0, io.SeekStart); err != nil {
+		return nil, fault("list", "directory", err)
+	}
+	var names []string
+	buffer := make([]byte, listBufferBytes)
+	for {
+		n, err := restarted(func() (int, error) { return unix.Getdents(d.fd, buffer) })
+		if err != nil {
+			return nil, fault("list", "directory", err)
+		}
+		if n == 0 {
+			return names, nil
+		}
+		_, _, names = unix.ParseDirent(buffer[:n], math.MaxInt, names)
+	}
+}
+
+func (d *linuxDir) Readlink(name string) (string, error) {
+	var target [zsync.SymlinkBytesMax + 1]byte
+	n, err := unix.Readlinkat(d.fd, name, target[:])
+	if err != nil {
+		return "", fault("readlink", name, err)
+	}
+	return string(target[:n]), nil
+}
+
+func (d *linuxDir) Open(name string) (File, Stat, error) {
+	fd, err := restarted(func() (int, error) { return unix.Openat(d.fd, name, openToRead, 0) })
+	if err != nil {
+		return nil, Stat{}, fault("open", name, err)
+	}
+	return regular(fd, name)
+}
+
+const (
+	fileMode    = 0o644 // of a new file, until Chmod says otherwise
+	openToWrite = unix.O_RDWR | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+)
+
+func (d *linuxDir) Create(name string) (File, error) {
+	fd, err := restarted(func() (int, error) { return unix.Openat(d.fd, name, openToWrite, fileMode) })
+	if err != nil {
+		return nil, fault("create", name, err)
+	}
+	file, _, err := regular(fd, name)
+	return file, err
+}
+
+func (d *linuxDir) Write(name string, data []byte) error {
+	fd, err := restarted(func() (int, error) {
+		return unix.Openat(d.fd, name, openToWrite|unix.O_EXCL, fileMode)
+	})
+	if err != nil {
+		return fault("create", name, err)
+	}
+	_, err = writeAll(fd, data, 0)
+	if closed := unix.Close(fd); err == nil {
+		err = closed
+	}
+	if err != nil {
+		_ = unix.Unlinkat(d.fd, name, 0) // what is reported is why it could not be written
+	}
+	return fault("write", name, err)
+}
+
+func (d *linuxDir) Mkdir(name string, mode uint32) error {
+	if err := insist(func() error { return unix.Mkdirat(d.fd, name, mode) }); err != nil {
+		return fault("mkdir", name, err)
+	}
+	return d.Chmod(name, mode) // the umask may have taken bits away
+}
+
+func (d *linuxDir) Symlink(name, target string) error {
+	return fault("symlink", name, insist(func() error { return unix.Symlinkat(target, d.fd, name) }))
+}
+
+func (d *linuxDir) Rename(name string, to Dir, toName string, how RenameMode) error {
+	into, ok := to.(*linuxDir)
+	if !ok {
+		panic("store: rename between two kinds of disk")
+	}
+	flags := uint(unix.RENAME_NOREPLACE)
+	if how == Exchange {
+		flags = unix.RENAME_EXCHANGE
+	}
+	err := insist(func() error { return unix.Renameat2(d.fd, name, into.fd, toName, flags) })
+	if err != unix.EINVAL && err != unix.ENOSYS {
+		return fault("rename", name, err)
+	}
+	if how == Exchange {
+		return unsupported("exchange", name)
+	}
+	return fault("rename", name, d.renameWithoutFlags(name, into, toName))
+}
+
+// renameWithoutFlags keeps what is at toName, on file systems that know no
+// RENAME_NOREPLACE: a link fails where a name is taken. Directories and file
+// systems without links are left a moment between the look and the rename.
+func (d *linuxDir) renameWithoutFlags(name string, to *linuxDir, toName string) error {
+	err := insist(func() error { return unix.Linkat(d.fd, name, to.fd, toName, 0) })
+	switch err {
+	case nil:
+		return insist(func() error { return unix.Unlinkat(d.fd, name, 0) })
+	case unix.EPERM, unix.EOPNOTSUPP, unix.EMLINK, unix.ENOSYS, unix.EINVAL:
+	default:
+		return err
+	}
+	if _, err := to.Stat(toName); err == nil {
+		return unix.EEXIST
+	}
+	return insist(func() error { return unix.Renameat(d.fd, name, to.fd, toName) })
+}
+
+func (d *linuxDir) Remove(name string) error {
+	return fault("remove", name, insist(func() error { return unix.Unlinkat(d.fd, name, 0) }))
+}
+
+func (d *linuxDir) Rmdir(name string) error {
+	return fault("rmdir", name, insist(func() error { return unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR) }))
+}
+
+// Chmod opens what it changes where the kernel (before 6.6) cannot be told to
+// leave symlinks alone.
+func (d *linuxDir) Chmod(name string, mode uint32) error {
+	err := insist(func() error { return unix.Fchmodat(d.fd, name, mode, unix.AT_SYMLINK_NOFOLLOW) })
+	if err != unix.EOPNOTSUPP && err != unix.ENOSYS && err != unix.EPERM {
+		return fault("chmod", name, err)
+	}
+	fd, openErr := restarted(func() (int, error) { return unix.Openat(d.fd, name, openToRead, 0) })
+	if openErr != nil {
+		return fault("chmod", name, openErr)
+	}
+	defer unix.Close(fd)
+	return fault("chmod", name, insist(func() error { return unix.Fchmod(fd, mode) }))
+}
+
+func (d *linuxDir) SetMtime(name string, mtimeNS int64) error {
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(mtimeNS)}
+	return fault("set time of", name, insist(func() error {
+		return unix.UtimesNanoAt(d.fd, name, times, unix.AT_SYMLINK_NOFOLLOW)
+	}))
+}
+
+func (d *linuxDir) Lock(name string) (io.Closer, error) {
+	file, err := d.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	fd := file.(*linuxFile).fd
+	err = insist(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
+	if err == nil {
+		return file, nil
+	}
+	file.Close()
+	if err == unix.EWOULDBLOCK {
+		return nil, ErrLocked
+	}
+	return nil, fault("lock", name, err)
+}
+
+func (d *linuxDir) Sync() error {
+	return fault("sync", "directory", insist(func() error { return unix.Fsync(d.fd) }))
+}
+
+func (d *linuxDir) Close() error { return fault("close", "directory", unix.Close(d.fd)) }
+
+// statx is stat with the time of birth, which tells a file from a later one that
+// was given the same inode number.
+func statx(dirfd int, name string, flags int) (Stat, error) {
+	const mask = unix.STATX_BASIC_STATS | unix.STATX_BTIME
+	var answer unix.Statx_t
+	err := insist(func() error { return unix.Statx(dirfd, name, flags|unix.AT_NO_AUTOMOUNT, mask, &answer) })
+	if err != nil {
+		return Stat{}, fault("stat", name, err)
+	}
+	stat := Stat{
+		Type:    typeOf(uint32(answer.Mode)),
+		Size:    int64(answer.Size),
+		MtimeNS: answer.Mtime.Sec*1e9 + int64(answer.Mtime.Nsec),
+		CtimeNS: answer.Ctime.Sec*1e9 + int64(answer.Ctime.Nsec),
+		Inode:   answer.Ino,
+		Mode:    uint32(answer.Mode) & 0o777,
+	}
+	if answer.Mask&unix.STATX_BTIME != 0 {
+		stat.BirthNS = answer.Btime.Sec*1e9 + int64(answer.Btime.Nsec)
+	}
+	return stat, nil
+}
+
+func typeOf(mode uint32) zsync.FileType {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return zsync.TypeFile
+	case unix.S_IFDIR:
+		return zsync.TypeDir
+	case unix.S_IFLNK:
+		return zsync.TypeSymlink
+	}
+	return zsync.TypeOther
+}
+
+// regular takes an open descriptor and lets go of what is no regular file.
+func regular(fd int, name string) (File, Stat, error) {
+	stat, err := statx(fd, "", unix.AT_EMPTY_PATH)
+	if err == nil && stat.Type != zsync.TypeFile {
+		err = fmt.Errorf("open %s: %w (no regular file)", name, fs.ErrNotExist)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, Stat{}, err
+	}
+	return &linuxFile{fd: fd}, stat, nil
+}

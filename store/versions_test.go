@@ -1,0 +1,92 @@
+package store_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/store"
+	"github.com/zsync/zsync/store/crashfs"
+)
+
+func TestWhatIsWrittenToAFileAfterItWasReplacedIsSeen(t *testing.T) {
+	r := newRoot(t)
+	r.user.Write("file", []byte("old"))
+	r.stage([]byte("new"))
+	old := r.old("file")
+	result := r.one(place("file", []byte("new"), old))
+	must(t, result.Err)
+	r.user.Write(".zsync/versions/"+result.Kept, []byte("written through an open file"))
+	stat, err := r.KeptStat(result.Kept)
+	must(t, err)
+	if stat.SameFile(*old) {
+		t.Error("the change is not seen")
+	}
+	wantErr(t, r.Read(store.Span{Area: store.InVersions, Kept: result.Kept, Stat: *old}, 0, make([]byte, 3)), store.ErrChanged)
+}
+
+func TestKeptNamesAreUniqueAcrossRestartsAndFitTheDisk(t *testing.T) {
+	disk := crashfs.New(1)
+	long := zsync.Path(strings.Repeat("ä", 125) + ".jpeg")
+	seen := map[string]bool{}
+	last := uint64(0)
+	for range 3 {
+		r := openRoot(t, disk)
+		for i := range 700 {
+			r.user.Write(string(long), []byte{byte(i)})
+			result := r.one(store.Change{Op: store.OpRemove, Path: long, Old: r.old(string(long))})
+			must(t, result.Err)
+			seq, err := store.KeptSeq(result.Kept)
+			must(t, err)
+			if seen[result.Kept] || seq <= last || !strings.HasSuffix(result.Kept, "ä.jpeg") || len(filepath.Base(result.Kept)) > 255 {
+				t.Fatalf("kept as %q after %d", result.Kept, last)
+			}
+			seen[result.Kept], last = true, seq
+		}
+		must(t, r.Close())
+	}
+}
+
+func TestVersionsArePrunedOldestFirst(t *testing.T) {
+	disk := crashfs.New(1)
+	r := openRoot(t, disk)
+	var kept []string
+	remove := func(n int) {
+		for range n {
+			r.user.Write("file", make([]byte, 10))
+			kept = append(kept, r.one(store.Change{Op: store.OpRemove, Path: "file", Old: r.old("file")}).Kept)
+		}
+	}
+	remove(1500)
+	seq, err := store.KeptSeq(kept[100])
+	must(t, err)
+	gone, err := r.PruneVersions(seq, 1<<40)
+	must(t, err)
+	if diff := cmp.Diff(kept[:100], gone); diff != "" {
+		t.Errorf("too old (-want +got):\n%s", diff)
+	}
+	gone, err = r.PruneVersions(0, 3000)
+	must(t, err)
+	if diff := cmp.Diff(kept[100:1200], gone); diff != "" {
+		t.Errorf("too many (-want +got):\n%s", diff)
+	}
+	gone, err = r.PruneVersions(1<<60, 0)
+	must(t, err)
+	if len(gone) != 300 {
+		t.Errorf("%d of 300 are gone", len(gone))
+	}
+	must(t, r.Close())
+	r = openRoot(t, disk)
+	last := kept[len(kept)-1]
+	remove(1)
+	if kept[len(kept)-1] <= last {
+		t.Errorf("a number came again: %s after %s", kept[len(kept)-1], last)
+	}
+	for _, name := range []string{"", "000000/000000000~x", "000000/1~x", "000001/000000001~x", "000000/000000001~a/b", "../000000001~x"} {
+		if _, err := store.KeptSeq(name); err == nil {
+			t.Errorf("%q names a kept file", name)
+		}
+	}
+}
