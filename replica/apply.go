@@ -1,0 +1,251 @@
+package replica
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/store"
+)
+
+// Start begins a run: what a crash left under way is redone first, then
+// everything is scanned. staged are the contents that are whole in staging.
+func (r *Replica) Start(tx kv.Tx, now time.Time, staged []zsync.Digest) {
+	r.now = now
+	for _, digest := range staged {
+		r.contents.staged[digest] = true
+	}
+	if steps := intents(tx); len(steps) > 0 {
+		r.batch.redo, r.batch.state, r.batch.steps = true, batchReady, steps
+		r.applyWhenQuiet(tx, now)
+	}
+	r.scan.startFull(now, r.cfg.ScanEvery)
+	r.work(tx, now)
+}
+
+// Applied answers Output.Apply. What was done becomes D, in the transaction that
+// forgets the intents.
+func (r *Replica) Applied(tx kv.Tx, now time.Time, results []store.Result) {
+	r.now = now
+	b := &r.batch
+	if b.state != batchApplying || len(results) != len(b.steps) {
+		return
+	}
+	done := r.batch
+	r.batch = newBatch()
+	outcome := &outcome{replica: r, tx: tx, now: now}
+	for i := range done.steps {
+		outcome.take(&done.steps[i], results[i])
+	}
+	r.usedContents(done.steps, results)
+	dropIntents(tx)
+	for i := range done.steps {
+		if !done.steps[i].isUndo() {
+			r.settle(tx, done.steps[i].key.node)
+		}
+	}
+	for node := range done.keys {
+		r.plan.lower(node)
+	}
+	if outcome.done > 0 {
+		r.plan.wake()
+	}
+	r.markStale(done.steps)
+	r.undo(tx, now, outcome.strays)
+	r.work(tx, now)
+}
+
+// undo takes back, before anything else is done or looked at, what went where it
+// does not belong.
+func (r *Replica) undo(tx kv.Tx, now time.Time, strays []store.Change) {
+	if len(strays) == 0 {
+		return
+	}
+	for _, change := range slices.Backward(strays) {
+		r.batch.steps = append(r.batch.steps, step{change: change})
+	}
+	r.batch.state = batchReady
+	r.applyWhenQuiet(tx, now)
+}
+
+// usedContents notes which staging files a batch took, or did not find.
+func (r *Replica) usedContents(steps []step, results []store.Result) {
+	for i := range steps {
+		c, err := &steps[i].change, results[i].Err
+		if c.Op == store.OpPlace && (err == nil || errors.Is(err, store.ErrGone)) && r.contents.staged[c.Content] {
+			r.contents.used(r, c.Content)
+		}
+	}
+}
+
+// markStale discards what is being hashed under a name that was given to
+// something else meanwhile.
+func (r *Replica) markStale(steps []step) {
+	if len(r.scan.tasks) == 0 {
+		return
+	}
+	for i := range steps {
+		c := &steps[i].change
+		for path, t := range r.scan.tasks {
+			if below(path, c.Path) || c.From != "" && below(path, c.From) {
+				t.stale = true
+			}
+		}
+	}
+}
+
+// below reports whether path is dir or lies in it.
+func below(path, dir zsync.Path) bool {
+	return path == dir || len(path) > len(dir) && path[len(dir)] == '/' && path[:len(dir)] == dir
+}
+
+// outcome takes in the results of one batch.
+type outcome struct {
+	replica *Replica
+	tx      kv.Tx
+	now     time.Time
+	done    int
+	strays  []store.Change
+}
+
+func (o *outcome) take(s *step, result store.Result) {
+	r := o.replica
+	if result.Err != nil {
+		o.failed(s, result.Err)
+		return
+	}
+	o.done++
+	if s.isUndo() {
+		return
+	}
+	r.problems.clear(s.change.Path, "apply")
+	before := r.disk.get(o.tx, s.key)
+	if result.Kept != "" && before != nil {
+		o.kept(s, before, result)
+	}
+	if s.after == nil {
+		if before != nil {
+			r.forget(o.tx, before)
+		}
+		return
+	}
+	after := s.after.clone()
+	after.stat = result.Stat
+	path, found := r.disk.path(o.tx, after.place)
+	if !found || path != s.change.Path || s.made && !o.makeRoom(after) {
+		o.stray(s, result.Stat)
+		return
+	}
+	if s.key != after.key {
+		r.disk.drop(o.tx, s.key)
+	}
+	if in := r.disk.at(o.tx, after.place); in != nil && in.key != after.key {
+		r.scan.hintSoon(o.now, "") // where put will have displaced it to
+	}
+	r.disk.put(o.tx, after)
+	if s.change.Op == store.OpRename && after.kind == zsync.TypeDir {
+		r.scan.rename(o.now, s.change.From, s.change.Path)
+	}
+}
+
+// stray is what was done in another directory than the one meant: the change that
+// was to put this one there failed, and a user's is there instead.
+func (o *outcome) stray(s *step, stat store.Stat) {
+	change := store.Change{Op: store.OpRemove, Path: s.change.Path, Old: &stat}
+	switch {
+	case s.change.Op == store.OpRename:
+		change.Op, change.From, change.Path = store.OpRename, s.change.Path, s.change.From
+	case s.change.Op == store.OpMkdir:
+		change.Op = store.OpRmdir
+	case !s.made:
+		o.replica.scan.hintSoon(o.now, s.change.Path.Dir())
+		return
+	}
+	o.strays = append(o.strays, change)
+}
+
+// makeRoom is for what was made under a key that D has something under: either the
+// scan was faster and has found it already; or a file that was to leave this role
+// before was gone, and the next scan shall find out where it went; or D came to
+// know the directory elsewhere, and then this one is another.
+func (o *outcome) makeRoom(after *onDisk) bool {
+	d := &o.replica.disk
+	in := d.get(o.tx, after.key)
+	switch {
+	case in == nil || in.place == after.place && in.kind == after.kind && in.content == after.content:
+		return true
+	case in.kind == zsync.TypeDir:
+		return false
+	}
+	d.drop(o.tx, in.key)
+	if len(in.dots) > 0 {
+		in.key.copy = in.dots[0]
+		d.displace(o.tx, in)
+		o.replica.scan.hintSoon(o.now, "")
+	}
+	return true
+}
+
+// kept remembers where the old bytes went. When somebody who had the file open
+// wrote to it meanwhile, they are a version that no log knows.
+func (o *outcome) kept(s *step, before *onDisk, result store.Result) {
+	if before.stat.SameFile(result.KeptStat) {
+		putKept(o.tx, before, result.Kept)
+		return
+	}
+	o.replica.problems.set(s.change.Path, "late", "written to while it was replaced; what was written is kept as "+result.Kept)
+}
+
+// failed notes why a change was not done. Where the disk was not as D said, a
+// scan finds out how it is.
+func (o *outcome) failed(s *step, err error) {
+	r, c := o.replica, &s.change
+	if errors.Is(err, store.ErrRoot) {
+		r.rootLost(o.now)
+		return
+	}
+	if !s.isUndo() {
+		r.plan.rest(o.now, s.key.node)
+	}
+	if isDiverged(err) {
+		r.scan.hintSoon(o.now, c.Path.Dir())
+		if c.From != "" {
+			r.scan.hintSoon(o.now, c.From.Dir())
+		}
+		if c.Op == store.OpRmdir {
+			r.scan.hintSoon(o.now, c.Path)
+		}
+		o.keepDir(s)
+		return
+	}
+	r.problems.set(c.Path, "apply", err.Error())
+	if errors.Is(err, store.ErrNoSpace) {
+		r.plan.sleep(o.now)
+	}
+}
+
+// keepDir leaves a directory that cannot be removed the second time: it holds
+// something that zsync leaves alone, or a scan would have found it.
+func (o *outcome) keepDir(s *step) {
+	r := o.replica
+	if s.change.Op != store.OpRmdir || r.plan.rests[s.key.node].delay <= restFirst {
+		return
+	}
+	if d := r.disk.get(o.tx, s.key); d != nil {
+		d.kept = true
+		r.disk.put(o.tx, d)
+	}
+}
+
+// isDiverged reports whether err only says that the disk is another than D says.
+func isDiverged(err error) bool {
+	for _, target := range []error{store.ErrDiverged, store.ErrChanged, store.ErrGone, fs.ErrNotExist, fs.ErrExist} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}

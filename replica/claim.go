@@ -1,0 +1,160 @@
+package replica
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/store"
+)
+
+// hold keeps a new entry whose identity D knows from other places until those
+// have been looked at in this round: only if one of them is empty now, the entry
+// was moved. A directory can carry the identity of another one that still
+// stands (a snapshot, a mount), so this goes for directories too.
+func (r *Replica) hold(tx kv.Tx, path zsync.Path, e store.Entry, from []*onDisk) {
+	if was, known := r.scan.held[path]; known && was.Stat.SameFile(e.Stat) {
+		return // those places are being looked at
+	}
+	r.scan.held[path] = e
+	for _, d := range from {
+		if r.isMissing(tx, d) {
+			continue
+		}
+		if was, found := r.disk.path(tx, d.place); found {
+			r.scan.enqueue(was.Dir())
+		}
+	}
+}
+
+// isMissing reports whether this round found the place of d empty, or that of a
+// directory above it.
+func (r *Replica) isMissing(tx kv.Tx, d *onDisk) bool {
+	for depth := 0; d != nil && depth <= zsync.PathDepthMax; depth++ {
+		if _, missing := r.scan.missing[d.key]; missing {
+			return true
+		}
+		if d.place.parent == rootNode {
+			return false
+		}
+		d = r.disk.get(tx, mainKey(d.place.parent))
+	}
+	return false
+}
+
+// foundAgain notes that what was missing is known to be elsewhere. What is in its
+// old place is looked at.
+func (s *scanner) foundAgain(key diskKey) {
+	if s.missing[key].replaced {
+		s.enqueue(s.missing[key].path.Dir())
+	}
+	delete(s.missing, key)
+}
+
+// concludeRound is called when nothing is left to list. Directories that were
+// moved come first, since what is below them can be told only afterwards, then
+// files, and last what is gone. It reports whether there is more to list.
+func (r *Replica) concludeRound(tx kv.Tx, now time.Time) bool {
+	if len(r.scan.listed) == 0 {
+		return false // there was none
+	}
+	if r.claim(tx, now, zsync.TypeDir) > 0 {
+		return true
+	}
+	if r.findings.waiting(foundMove) > 0 {
+		return false // they change D when they are logged
+	}
+	r.claim(tx, now, zsync.TypeFile)
+	if r.findings.waiting(foundMove) > 0 || r.scan.claiming() {
+		return false
+	}
+	r.concludeMissing(tx)
+	r.endRound()
+	return false
+}
+
+// claiming reports whether a file that was moved and changed is still hashed.
+func (s *scanner) claiming() bool {
+	for _, t := range s.tasks {
+		if t.from != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// claim settles what was held: directories, or else the rest.
+func (r *Replica) claim(tx kv.Tx, now time.Time, kind zsync.FileType) (settled int) {
+	claimed := map[diskKey]bool{}
+	for _, path := range slices.Sorted(maps.Keys(r.scan.held)) {
+		e := r.scan.held[path]
+		if (e.Stat.Type == zsync.TypeDir) != (kind == zsync.TypeDir) {
+			continue
+		}
+		delete(r.scan.held, path)
+		settled++
+		if from := r.movedFrom(tx, e.Stat, claimed); from != nil {
+			claimed[from.key] = true
+			r.foundMoved(tx, now, path, e, from)
+			continue
+		}
+		j := &joining{replica: r, tx: tx, now: now, dir: path.Dir()}
+		j.appeared(e, path)
+	}
+	return settled
+}
+
+// movedFrom returns what was moved to where stat was found, or nil.
+func (r *Replica) movedFrom(tx kv.Tx, stat store.Stat, claimed map[diskKey]bool) *onDisk {
+	for _, d := range r.disk.sameInode(tx, stat) {
+		// Where a file system does not tell births, a number may have been used again.
+		sure := stat.BirthNS != 0 || stat.Type == zsync.TypeDir || d.stat.SameFile(stat)
+		if sure && !claimed[d.key] && r.isMissing(tx, d) {
+			return d
+		}
+	}
+	return nil
+}
+
+// foundMoved notes a move. A file whose size and mtime did not change is taken
+// to have its old bytes: a rename changes the ctime alone.
+func (r *Replica) foundMoved(tx kv.Tx, now time.Time, path zsync.Path, e store.Entry, from *onDisk) {
+	f := &finding{kind: foundMove, path: path, key: from.key, stat: e.Stat, content: from.content, listLen: from.listLen, target: from.target}
+	switch {
+	case from.kind == zsync.TypeFile && (!from.stat.SameFile(e.Stat) || from.young):
+		r.hash(tx, now, path, e.Stat, &from.key)
+		return
+	case from.kind == zsync.TypeSymlink:
+		f.target, f.content = e.Target, store.ContentOf([]byte(e.Target))
+	}
+	r.found(tx, f)
+}
+
+// concludeMissing takes what was not found anywhere for deleted.
+func (r *Replica) concludeMissing(tx kv.Tx) {
+	gone := make([]*finding, 0, len(r.scan.missing))
+	for key, absent := range r.scan.missing {
+		gone = append(gone, &finding{kind: foundGone, path: absent.path, key: key, replaced: absent.replaced})
+	}
+	// Children come before their directory.
+	slices.SortFunc(gone, func(a, b *finding) int { return -compareFinding(a, b) })
+	for _, f := range gone {
+		r.found(tx, f)
+	}
+}
+
+func (r *Replica) endRound() {
+	s := &r.scan
+	s.walked = s.walked || s.full
+	s.full = false
+	clear(s.listed)
+	clear(s.missing)
+	for dir := range s.fresh {
+		if f := r.findings.at[dir]; f == nil {
+			delete(s.fresh, dir)
+		}
+	}
+	r.plan.wake()
+}

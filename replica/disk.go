@@ -1,0 +1,396 @@
+package replica
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/store"
+)
+
+// The buckets of D. Only hashcache can be dropped without a new scan.
+const (
+	bucketDisk     = "disk"     // disk key -> onDisk
+	bucketDiskPath = "diskpath" // directory's node u64 | name -> disk key
+	bucketHave     = "have"     // content[:16] | disk key -> nothing: files by content
+	bucketInodes   = "inodes"   // inode u64 | birth i64 | disk key -> nothing
+	bucketTodo     = "todo"     // node u64 -> octets missing: nodes that the disk has otherwise than L
+	bucketTotals   = "totals"   // "" … -> totals
+)
+
+// diskKey names one thing that this disk has: the main version of a node, or
+// one of its conflict copies.
+type diskKey struct {
+	node uint64
+	copy zsync.Dot // of a conflict copy, the lowest dot of its version; zero for the main version
+}
+
+func mainKey(node uint64) diskKey { return diskKey{node: node} }
+
+func (k diskKey) isCopy() bool { return k.copy != zsync.Dot{} }
+
+// onDisk is what D says of one file, symlink or directory: the versions of it
+// that this disk has, and exactly how it looked when that was last known.
+type onDisk struct {
+	key     diskKey
+	place   place // on this disk, which may be behind L
+	kind    zsync.FileType
+	young   bool        // hashed too soon after a change: to be hashed again
+	kept    bool        // a directory that L has no more, but that holds what zsync leaves alone
+	mode    uint32      // as logged or applied last; stat.Mode is what the disk made of it
+	mtimeNS int64       // the same for the mtime
+	dots    []zsync.Dot // the versions, ascending: what a change or removal by the user supersedes
+	content zsync.Digest
+	listLen uint32
+	target  string
+	stat    store.Stat
+}
+
+func (d *onDisk) size() int64 {
+	if d.kind != zsync.TypeFile {
+		return 0
+	}
+	return d.stat.Size
+}
+
+func (d *onDisk) clone() *onDisk {
+	c := *d
+	c.dots = slices.Clone(d.dots)
+	return &c
+}
+
+// disk is D: what this device's disk has, by what the scanner saw and the
+// applier did. It never follows from L.
+type disk struct {
+	totals   totals
+	saved    totals
+	unlisted []zsync.Digest // large contents that a record lost; another may have them
+}
+
+// totals are kept up to date with each change, so that nobody need walk.
+type totals struct {
+	files, bytes, copies, needFiles, needBytes int64
+}
+
+var totalsKey = []byte("totals")
+
+func openDisk(tx kv.Tx) (disk, error) {
+	var d disk
+	if value := tx.Get(bucketTotals, totalsKey); value != nil {
+		if len(value) != 5*8 {
+			return d, fmt.Errorf("replica: totals of %d octets", len(value))
+		}
+		for i, field := range d.totals.fields() {
+			*field = int64(binary.BigEndian.Uint64(value[8*i:]))
+		}
+	}
+	d.saved = d.totals
+	return d, nil
+}
+
+func (t *totals) fields() [5]*int64 {
+	return [5]*int64{&t.files, &t.bytes, &t.copies, &t.needFiles, &t.needBytes}
+}
+
+// save stores the totals, once for all that a fact changed.
+func (s *disk) save(tx kv.Tx) {
+	if s.totals == s.saved {
+		return
+	}
+	var value []byte
+	for _, field := range s.totals.fields() {
+		value = binary.BigEndian.AppendUint64(value, uint64(*field))
+	}
+	tx.Put(bucketTotals, totalsKey, value)
+	s.saved = s.totals
+}
+
+func (t *totals) count(d *onDisk, sign int64) {
+	if d.kind != zsync.TypeDir {
+		t.files += sign
+		t.bytes += sign * d.size()
+	}
+	if d.key.isCopy() {
+		t.copies += sign
+	}
+}
+
+// get returns what D has under key, or nil.
+func (s *disk) get(tx kv.Tx, key diskKey) *onDisk { return s.load(tx, key.encode()) }
+
+func (s *disk) load(tx kv.Tx, key []byte) *onDisk {
+	value := tx.Get(bucketDisk, key)
+	if value == nil {
+		return nil
+	}
+	return s.decode(tx, key, value)
+}
+
+func (s *disk) decode(tx kv.Tx, key, value []byte) *onDisk {
+	d, err := decodeOnDisk(key, value)
+	if err != nil {
+		tx.Fail(fmt.Errorf("replica: disk record %x: %w", key, err))
+		return nil
+	}
+	return d
+}
+
+// at returns what D has at a place, or nil.
+func (s *disk) at(tx kv.Tx, p place) *onDisk {
+	if key := tx.Get(bucketDiskPath, pathKey(p)); key != nil {
+		return s.load(tx, key)
+	}
+	return nil
+}
+
+// node returns what D has of a node, the main version first.
+func (s *disk) node(tx kv.Tx, node uint64) (all []*onDisk) {
+	kv.ScanPrefix(tx, bucketDisk, nodeKey(node), func(key, value []byte) bool {
+		if d := s.decode(tx, key, value); d != nil {
+			all = append(all, d)
+		}
+		return true
+	})
+	return all
+}
+
+// kids returns what D has in a directory, ascending by name.
+func (s *disk) kids(tx kv.Tx, dir uint64) (all []*onDisk) {
+	kv.ScanPrefix(tx, bucketDiskPath, nodeKey(dir), func(_, key []byte) bool {
+		if d := s.load(tx, key); d != nil {
+			all = append(all, d)
+		}
+		return true
+	})
+	return all
+}
+
+// holds reports whether D has anything in a directory.
+func (s *disk) holds(tx kv.Tx, dir uint64) (found bool) {
+	kv.ScanPrefix(tx, bucketDiskPath, nodeKey(dir), func(_, _ []byte) bool {
+		found = true
+		return false
+	})
+	return found
+}
+
+// someKids returns the keys of the first of what D has in a directory, from a
+// name on.
+func (s *disk) someKids(tx kv.Tx, from place, most int) (all []*onDisk) {
+	prefix := nodeKey(from.parent)
+	tx.Scan(bucketDiskPath, pathKey(from), func(path, key []byte) bool {
+		if string(path[:8]) != string(prefix) {
+			return false
+		}
+		if d := s.load(tx, key); d != nil {
+			all = append(all, d)
+		}
+		return len(all) < most
+	})
+	return all
+}
+
+// put stores d in place of what D has under its key. What D had at its place
+// under another key is not there any more, wherever it went.
+func (s *disk) put(tx kv.Tx, d *onDisk) {
+	key := d.key.encode()
+	if in := s.at(tx, d.place); in != nil && in.key != d.key {
+		s.displace(tx, in)
+	}
+	old := s.load(tx, key)
+	if old != nil {
+		s.totals.count(old, -1)
+	}
+	s.totals.count(d, +1)
+	s.reindex(tx, key, old, d)
+	tx.Put(bucketDisk, key, d.encode())
+	if old != nil && old.kind == zsync.TypeDir && d.kind != zsync.TypeDir {
+		s.bereave(tx, d.key.node)
+	}
+	if s.orphaned(tx, d) {
+		tx.Put(bucketDirty, nodeKey(d.key.node), nil)
+	}
+}
+
+// orphaned reports whether D has no directory where it has d: then d is not on
+// the disk. A person took the directory away while d was on its way into it.
+func (s *disk) orphaned(tx kv.Tx, d *onDisk) bool {
+	if d.place.parent == rootNode {
+		return false
+	}
+	dir := s.get(tx, mainKey(d.place.parent))
+	return dir == nil || dir.kind != zsync.TypeDir
+}
+
+// bereave has everything looked at that D has in a directory that it has no more.
+func (s *disk) bereave(tx kv.Tx, dir uint64) {
+	for _, kid := range s.kids(tx, dir) {
+		tx.Put(bucketDirty, nodeKey(kid.key.node), nil)
+	}
+}
+
+// displace gives what D has a place where it is not on the disk: so the next scan
+// misses it, and finds out where it was moved to, or that it was deleted.
+func (s *disk) displace(tx kv.Tx, d *onDisk) {
+	d.place = place{rootNode, parkedName(d)}
+	s.put(tx, d)
+	tx.Put(bucketDirty, nodeKey(d.key.node), nil)
+}
+
+// drop makes D forget what it has under key. The disk is left as it is.
+func (s *disk) drop(tx kv.Tx, key diskKey) {
+	raw := key.encode()
+	old := s.load(tx, raw)
+	if old == nil {
+		return
+	}
+	s.totals.count(old, -1)
+	s.reindex(tx, raw, old, nil)
+	tx.Delete(bucketDisk, raw)
+	if old.kind == zsync.TypeDir {
+		s.bereave(tx, key.node)
+	}
+}
+
+// reindex brings the indexes from old to d; either may be nil.
+func (s *disk) reindex(tx kv.Tx, key []byte, old, d *onDisk) {
+	if old != nil && (d == nil || old.place != d.place) {
+		// Another may have taken the place since.
+		if was := pathKey(old.place); string(tx.Get(bucketDiskPath, was)) == string(key) {
+			tx.Delete(bucketDiskPath, was)
+		}
+	}
+	if d != nil && (old == nil || old.place != d.place) {
+		tx.Put(bucketDiskPath, pathKey(d.place), key)
+	}
+	replaceKey(tx, bucketHave, old.haveKey(key), d.haveKey(key))
+	replaceKey(tx, bucketInodes, old.inodeKey(key), d.inodeKey(key))
+	if was := old.listed(); was != (zsync.Digest{}) && was != d.listed() {
+		s.unlisted = append(s.unlisted, was)
+	}
+}
+
+// replaceKey replaces one key of an index by another; nil is no key.
+func replaceKey(tx kv.Tx, bucket string, from, to []byte) {
+	if string(from) == string(to) {
+		return
+	}
+	if from != nil {
+		tx.Delete(bucket, from)
+	}
+	if to != nil {
+		tx.Put(bucket, to, nil)
+	}
+}
+
+func (d *onDisk) haveKey(key []byte) []byte {
+	if d == nil || d.kind != zsync.TypeFile || d.stat.Size == 0 {
+		return nil
+	}
+	return append(append(make([]byte, 0, 16+len(key)), d.content[:16]...), key...)
+}
+
+func (d *onDisk) inodeKey(key []byte) []byte {
+	if d == nil || d.stat.Inode == 0 {
+		return nil
+	}
+	return append(inodePrefix(d.stat), key...)
+}
+
+func (d *onDisk) listed() zsync.Digest {
+	if d == nil || d.listLen == 0 {
+		return zsync.Digest{}
+	}
+	return d.content
+}
+
+func inodePrefix(s store.Stat) []byte {
+	return binary.BigEndian.AppendUint64(nodeKey(s.Inode), uint64(s.BirthNS))
+}
+
+// sameInode returns what D has under the identity that a directory entry shows:
+// what it was renamed from, if it was.
+func (s *disk) sameInode(tx kv.Tx, stat store.Stat) (all []*onDisk) {
+	if stat.Inode == 0 {
+		return nil
+	}
+	prefix := inodePrefix(stat)
+	var keys [][]byte
+	kv.ScanPrefix(tx, bucketInodes, prefix, func(key, _ []byte) bool {
+		keys = append(keys, key[len(prefix):])
+		return true
+	})
+	for _, key := range keys {
+		if d := s.load(tx, key); d != nil && d.kind == stat.Type {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// withContent yields the files that D has of a content, until yield returns false.
+func (s *disk) withContent(tx kv.Tx, content zsync.Digest, yield func(*onDisk) bool) {
+	var keys [][]byte
+	kv.ScanPrefix(tx, bucketHave, content[:16], func(key, _ []byte) bool {
+		keys = append(keys, key[16:])
+		return len(keys) < sameContentMax
+	})
+	for _, key := range keys {
+		if d := s.load(tx, key); d != nil && d.content == content && !yield(d) {
+			return
+		}
+	}
+}
+
+// sameContentMax is how many files of one content are looked at to find one
+// that can be read.
+const sameContentMax = 8
+
+// dirNode returns the node that D has as the directory at path.
+func (s *disk) dirNode(tx kv.Tx, path zsync.Path) (uint64, bool) {
+	if path == "" {
+		return rootNode, true
+	}
+	parent, found := s.dirNode(tx, path.Dir())
+	if !found {
+		return 0, false
+	}
+	d := s.at(tx, place{parent, path.Base()})
+	if d == nil || d.kind != zsync.TypeDir {
+		return 0, false
+	}
+	return d.key.node, true
+}
+
+// path returns where a place lies on this disk. It is false when a directory
+// above is not on this disk.
+func (s *disk) path(tx kv.Tx, p place) (zsync.Path, bool) {
+	return pathOf(p, func(dir uint64) *onDisk { return s.get(tx, mainKey(dir)) })
+}
+
+// pathOf returns where D has something, if it has it at all.
+func (s *disk) pathOf(tx kv.Tx, d *onDisk) (zsync.Path, bool) {
+	if d == nil {
+		return "", false
+	}
+	return s.path(tx, d.place)
+}
+
+func pathOf(p place, dir func(node uint64) *onDisk) (zsync.Path, bool) {
+	names := []zsync.Name{p.name}
+	for p.parent != rootNode {
+		d := dir(p.parent)
+		if d == nil || d.kind != zsync.TypeDir || len(names) >= zsync.PathDepthMax {
+			return "", false
+		}
+		p = d.place
+		names = append(names, p.name)
+	}
+	path := zsync.Path("")
+	for _, name := range slices.Backward(names) {
+		path = path.Join(name)
+	}
+	return path, true
+}

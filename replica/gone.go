@@ -1,0 +1,61 @@
+package replica
+
+import "github.com/zsync/zsync"
+
+// kidsStep is how many names of a deleted directory are looked at together.
+const kidsStep = 256
+
+// addGone drafts the removal of what D has; of a directory, after all that D has
+// in it. What does not fit is for the next body: by then D has less.
+func (d *drafting) addGone(f *finding) bool {
+	old := d.replica.disk.get(d.tx, f.key)
+	if path, known := d.replica.disk.pathOf(d.tx, old); !known || path != f.path {
+		d.replica.findings.remove(f) // it was found elsewhere since
+		return true
+	}
+	if old.kind == zsync.TypeDir && !d.goneBelow(old.key.node, 0) {
+		return false
+	}
+	return d.gone(old, f)
+}
+
+// goneBelow drafts the removal of everything in a directory.
+func (d *drafting) goneBelow(dir uint64, depth int) bool {
+	for from := (place{parent: dir}); depth <= zsync.PathDepthMax; {
+		kids := d.replica.disk.someKids(d.tx, from, kidsStep)
+		for _, kid := range kids {
+			if kid.kind == zsync.TypeDir && !d.goneBelow(kid.key.node, depth+1) || !d.gone(kid, nil) {
+				return false
+			}
+		}
+		if len(kids) < kidsStep {
+			return true
+		}
+		from.name = kids[len(kids)-1].place.name + "\x00" // the next name in order
+	}
+	return true
+}
+
+// gone drafts the removal of one thing. Where nothing of it is in L any more, D
+// forgets it at once.
+func (d *drafting) gone(old *onDisk, f *finding) bool {
+	r := d.replica
+	if d.removed[old.key] {
+		return true
+	}
+	if s := r.tree.shown(d.tx, old.key.node); !s.hasAny(old.dots) {
+		r.forget(d.tx, old)
+		if f != nil {
+			r.findings.remove(f)
+			r.goneNow(f)
+		}
+		return true
+	}
+	dels := d.dels(old.key.node, old.dots)
+	dels[len(dels)-1].drops, dels[len(dels)-1].finding = old, f
+	if !d.append(dels...) {
+		return false
+	}
+	d.removed[old.key] = true
+	return true
+}

@@ -1,0 +1,220 @@
+package replica
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/store"
+)
+
+// join compares one directory with what D has in it, name by name.
+func (r *Replica) join(tx kv.Tx, now time.Time, l store.Listing) {
+	var known []*onDisk
+	dir, inD := r.disk.dirNode(tx, l.Path)
+	if inD {
+		known = r.disk.kids(tx, dir)
+		r.joinKept(tx, dir, l)
+	}
+	j := &joining{replica: r, tx: tx, now: now, dir: l.Path}
+	r.scan.listed[l.Path] = true
+	for _, e := range l.Entries {
+		for len(known) > 0 && string(known[0].place.name) < e.Name {
+			j.absent(known[0], l)
+			known = known[1:]
+		}
+		if len(known) > 0 && string(known[0].place.name) == e.Name {
+			j.known(known[0], e)
+			known = known[1:]
+		} else {
+			j.unknown(e)
+		}
+	}
+	for _, d := range known {
+		j.absent(d, l)
+	}
+	if l.Err == nil {
+		r.retain(l)
+	}
+	if l.Err != nil {
+		r.problems.set(l.Path, "unreadable", l.Err.Error())
+	} else {
+		r.problems.clear(l.Path, "unreadable")
+	}
+}
+
+// retain drops what was found in a directory before and is not there any more.
+func (r *Replica) retain(l store.Listing) {
+	present := func(name zsync.Name) bool {
+		_, found := slices.BinarySearchFunc(l.Entries, string(name), func(e store.Entry, name string) int {
+			return strings.Compare(e.Name, name)
+		})
+		return found
+	}
+	r.findings.retain(l.Path, present)
+	maps.DeleteFunc(r.scan.held, func(path zsync.Path, _ store.Entry) bool {
+		return path.Dir() == l.Path && !present(path.Base())
+	})
+}
+
+// joinKept has a directory that L has no more looked at again, when what zsync
+// left alone in it is gone.
+func (r *Replica) joinKept(tx kv.Tx, dir uint64, l store.Listing) {
+	if len(l.Entries) > 0 || l.Err != nil {
+		return
+	}
+	if d := r.disk.get(tx, mainKey(dir)); d != nil && d.kept {
+		d.kept = false
+		r.disk.put(tx, d)
+		r.tree.markDirty(tx, dir)
+	}
+}
+
+// joining is one directory being compared.
+type joining struct {
+	replica *Replica
+	tx      kv.Tx
+	now     time.Time
+	dir     zsync.Path
+}
+
+// absent notes what D has and the directory has not. A directory that could not
+// be read to its end says nothing of what it did not show.
+func (j *joining) absent(d *onDisk, l store.Listing) {
+	if l.Err == nil {
+		j.replica.scan.missing[d.key] = absence{path: l.Path.Join(d.place.name)}
+	}
+}
+
+// known looks at an entry that D has under this name.
+func (j *joining) known(d *onDisk, e store.Entry) {
+	r, path := j.replica, j.dir.Join(d.place.name)
+	isDir := e.Stat.Type == zsync.TypeDir
+	delete(r.scan.missing, d.key)
+	if f := r.findings.at[path]; f != nil && (f.kind == foundGone || isDir) {
+		r.findings.remove(f) // it is back, or has another mode again
+	}
+	switch {
+	case isDir != (d.kind == zsync.TypeDir) || e.Stat.Type == zsync.TypeOther:
+		// What D has was deleted; what took its place is looked at once that is logged.
+		r.scan.missing[d.key] = absence{path: path, replaced: true}
+	case isDir:
+		j.knownDir(d, e, path)
+	case d.stat.Unchanged(e.Stat) && d.stat.Mode == e.Stat.Mode && !d.young:
+	default:
+		j.changed(d, e, path)
+	}
+}
+
+func (j *joining) knownDir(d *onDisk, e store.Entry, path zsync.Path) {
+	r := j.replica
+	another := !d.stat.SameFile(e.Stat)
+	if another {
+		mode := d.stat.Mode
+		d.stat = e.Stat
+		d.stat.Mode = mode
+		r.disk.put(j.tx, d)
+	}
+	if e.Stat.Mode != d.stat.Mode {
+		r.found(j.tx, &finding{kind: foundMode, path: path, key: d.key, stat: e.Stat})
+	}
+	if another || r.scan.unwalked(path) {
+		r.scan.enqueue(path)
+	}
+}
+
+func (j *joining) changed(d *onDisk, e store.Entry, path zsync.Path) {
+	r := j.replica
+	if j.noted(path, e) {
+		return
+	}
+	switch {
+	case e.Stat.Type == zsync.TypeSymlink:
+		j.symlink(e, path)
+	case d.kind == zsync.TypeFile && d.stat.SameFile(e.Stat) && d.stat.Mode != e.Stat.Mode && !d.young:
+		// The chmod is why the ctime is another, so the bytes are taken to be the same.
+		r.found(j.tx, &finding{kind: foundMode, path: path, key: d.key, stat: e.Stat})
+	default:
+		r.hash(j.tx, j.now, path, e.Stat, nil)
+	}
+}
+
+// noted reports whether that very entry has been found already and waits to be
+// logged. A new directory is walked all the same.
+func (j *joining) noted(path zsync.Path, e store.Entry) bool {
+	r := j.replica
+	f := r.findings.at[path]
+	switch {
+	case f == nil:
+		return false
+	case f.kind == foundDir && e.Stat.Type == zsync.TypeDir && f.stat.SameFile(e.Stat):
+		f.stat = e.Stat
+		if r.scan.unwalked(path) {
+			r.scan.enqueue(path)
+		}
+		return true
+	case f.stat == e.Stat:
+		return true
+	}
+	r.findings.remove(f)
+	return false
+}
+
+// unknown looks at an entry that D does not have.
+func (j *joining) unknown(e store.Entry) {
+	r := j.replica
+	if e.Stat.Type == zsync.TypeOther || r.ignored(e.Name) {
+		return
+	}
+	name, err := zsync.ParseName(e.Name)
+	if err != nil {
+		r.problems.set(j.dir, "name", err.Error())
+		return
+	}
+	path := j.dir.Join(name)
+	if strings.Count(string(path), "/") >= zsync.PathDepthMax {
+		r.problems.set(j.dir, "depth", fmt.Sprintf("deeper than %d directories", zsync.PathDepthMax))
+		return
+	}
+	if j.noted(path, e) {
+		return
+	}
+	if from := r.disk.sameInode(j.tx, e.Stat); len(from) > 0 {
+		r.hold(j.tx, path, e, from)
+		return
+	}
+	j.appeared(e, path)
+}
+
+// appeared looks at an entry that was nowhere before.
+func (j *joining) appeared(e store.Entry, path zsync.Path) {
+	switch e.Stat.Type {
+	case zsync.TypeDir:
+		j.replica.foundDir(j.tx, path, e.Stat)
+	case zsync.TypeSymlink:
+		j.symlink(e, path)
+	default:
+		j.replica.hash(j.tx, j.now, path, e.Stat, nil)
+	}
+}
+
+func (j *joining) symlink(e store.Entry, path zsync.Path) {
+	if e.Target == "" || len(e.Target) > zsync.SymlinkBytesMax {
+		j.replica.problems.set(path, "symlink", fmt.Sprintf("target of %d octets, at most %d", len(e.Target), zsync.SymlinkBytesMax))
+		return
+	}
+	f := &finding{kind: foundFile, path: path, stat: e.Stat, target: e.Target, content: store.ContentOf([]byte(e.Target))}
+	j.replica.found(j.tx, f)
+}
+
+// foundDir notes a new directory and has it listed: what is in it is found
+// before the directory itself is logged.
+func (r *Replica) foundDir(tx kv.Tx, path zsync.Path, stat store.Stat) {
+	r.scan.fresh[path] = true
+	r.scan.enqueue(path)
+	r.found(tx, &finding{kind: foundDir, path: path, stat: stat})
+}

@@ -1,0 +1,206 @@
+package replica
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/internal/wire"
+	"github.com/zsync/zsync/store"
+)
+
+// The buckets of what else this disk holds.
+const (
+	bucketKept   = "kept"   // name in the versions area -> content 32 | stat
+	bucketKeptOf = "keptof" // content[:16] | name -> nothing
+	bucketLists  = "lists"  // content[:16] | list hash[:16] -> list node
+)
+
+// Locate finds a content on this disk: in the tree, or among the versions that
+// were replaced, or in staging.
+func (r *Replica) Locate(tx kv.Tx, content zsync.Digest) (span store.Span, found bool) {
+	r.disk.withContent(tx, content, func(d *onDisk) bool {
+		var path zsync.Path
+		if path, found = r.disk.path(tx, d.place); found {
+			span = store.Span{Area: store.InTree, Path: path, Content: content, Stat: d.stat}
+		}
+		return !found
+	})
+	if found {
+		return span, true
+	}
+	if span, found = locateKept(tx, content); found {
+		return span, true
+	}
+	if r.contents.staged[content] {
+		return store.Span{Area: store.InStaging, Content: content}, true
+	}
+	return store.Span{}, false
+}
+
+func keptOfKey(content zsync.Digest, kept string) []byte {
+	return append(append(make([]byte, 0, 16+len(kept)), content[:16]...), kept...)
+}
+
+// putKept remembers where the bytes of d went.
+func putKept(tx kv.Tx, d *onDisk, kept string) {
+	if d.kind != zsync.TypeFile {
+		return
+	}
+	tx.Put(bucketKept, []byte(kept), appendStat(slices.Clone(d.content[:]), d.stat))
+	tx.Put(bucketKeptOf, keptOfKey(d.content, kept), nil)
+}
+
+func locateKept(tx kv.Tx, content zsync.Digest) (span store.Span, found bool) {
+	kv.ScanPrefix(tx, bucketKeptOf, content[:16], func(key, _ []byte) bool {
+		span = store.Span{Area: store.InVersions, Kept: string(key[16:]), Content: content}
+		var of zsync.Digest
+		in := wire.NewReader(tx.Get(bucketKept, key[16:]))
+		in.Fill(of[:])
+		span.Stat = readStat(in)
+		found = in.End() == nil && of == content
+		return !found
+	})
+	return span, found
+}
+
+func dropKept(tx kv.Tx, content zsync.Digest, kept string) {
+	tx.Delete(bucketKept, []byte(kept))
+	tx.Delete(bucketKeptOf, keptOfKey(content, kept))
+	dropList(tx, content)
+}
+
+// Pruned says that these names of the versions area are gone.
+func (r *Replica) Pruned(tx kv.Tx, kept []string) {
+	for _, name := range kept {
+		if value := tx.Get(bucketKept, []byte(name)); len(value) >= 32 {
+			dropKept(tx, zsync.Digest(value[:32]), name)
+		}
+	}
+}
+
+func listKey(content, hash zsync.Digest) []byte {
+	return append(append(make([]byte, 0, 32), content[:16]...), hash[:16]...)
+}
+
+// ListNode returns a node of a large content's list; the root's hash is the
+// content's own.
+func (r *Replica) ListNode(tx kv.Tx, content, hash zsync.Digest) ([]byte, bool) {
+	data := tx.Get(bucketLists, listKey(content, hash))
+	return data, data != nil
+}
+
+// KeepList stores a large content's list. It is dropped with the last file here
+// that has the content.
+func (r *Replica) KeepList(tx kv.Tx, content zsync.Digest, nodes []store.ListNode) {
+	for _, n := range nodes {
+		tx.Put(bucketLists, listKey(content, n.Hash), n.Data)
+	}
+}
+
+// dropLists forgets the lists of contents that lost a record, if no other has
+// them. It waits until nothing found is on its way into D.
+func (r *Replica) dropLists(tx kv.Tx) {
+	if len(r.findings.at) > 0 {
+		return
+	}
+	for _, content := range r.disk.unlisted {
+		dropList(tx, content)
+	}
+	r.disk.unlisted = nil
+}
+
+// Relist makes the list of a content anew that this disk has and whose list it
+// was asked for and has not.
+func (r *Replica) Relist(tx kv.Tx, content zsync.Digest) {
+	r.disk.withContent(tx, content, func(d *onDisk) bool {
+		path, found := r.disk.path(tx, d.place)
+		if found && r.scan.tasks[path] == nil {
+			r.order(&task{job: store.HashJob{Path: path, Old: d.stat}})
+		}
+		return !found
+	})
+}
+
+// dropList forgets the list of a content that this disk does not have any more.
+func dropList(tx kv.Tx, content zsync.Digest) {
+	for _, bucket := range []string{bucketHave, bucketKeptOf} {
+		used := false
+		kv.ScanPrefix(tx, bucket, content[:16], func(_, _ []byte) bool {
+			used = true
+			return false
+		})
+		if used {
+			return
+		}
+	}
+	var keys [][]byte
+	kv.ScanPrefix(tx, bucketLists, content[:16], func(key, _ []byte) bool {
+		keys = append(keys, slices.Clone(key))
+		return true
+	})
+	for _, key := range keys {
+		tx.Delete(bucketLists, key)
+	}
+}
+
+// Sources finds chunks of a wanted content in the other versions that this disk
+// has of the nodes that want it: what an edit left as it was need not be fetched.
+func (r *Replica) Sources(tx kv.Tx, content zsync.Digest, chunks []store.Chunk) (sources []store.Source) {
+	c := r.contents.by[content]
+	if c == nil {
+		return nil
+	}
+	lacks := make(map[zsync.Digest][]int, len(chunks))
+	for i := range chunks {
+		lacks[chunks[i].Hash] = append(lacks[chunks[i].Hash], i)
+	}
+	for _, node := range c.nodes {
+		for _, d := range r.disk.node(tx, node) {
+			path, found := r.disk.path(tx, d.place)
+			if !found || d.kind != zsync.TypeFile {
+				continue
+			}
+			span := store.Span{Area: store.InTree, Path: path, Content: d.content, Stat: d.stat}
+			r.eachChunk(tx, d, func(chunk store.Chunk) {
+				for _, i := range lacks[chunk.Hash] {
+					sources = append(sources, store.Source{Index: i, Span: span, Offset: chunk.Offset})
+				}
+				delete(lacks, chunk.Hash)
+			})
+		}
+	}
+	slices.SortFunc(sources, func(a, b store.Source) int { return cmp.Compare(a.Index, b.Index) })
+	return sources
+}
+
+// eachChunk yields the chunks of a file that D has, as far as its list is here.
+func (r *Replica) eachChunk(tx kv.Tx, d *onDisk, yield func(store.Chunk)) {
+	if d.listLen == 0 {
+		yield(store.Chunk{Hash: d.content, Size: int(d.stat.Size)})
+		return
+	}
+	var offset int64
+	var walk func(hash zsync.Digest)
+	walk = func(hash zsync.Digest) {
+		data, found := r.ListNode(tx, d.content, hash)
+		if !found {
+			return
+		}
+		list, err := store.ParseListNode(hash, data)
+		if err != nil {
+			tx.Fail(err)
+			return
+		}
+		for _, entry := range list.Entries {
+			if list.Level > 0 {
+				walk(entry.Hash)
+				continue
+			}
+			yield(store.Chunk{Hash: entry.Hash, Offset: offset, Size: int(entry.Len)})
+			offset += int64(entry.Len)
+		}
+	}
+	walk(d.content)
+}

@@ -1,0 +1,127 @@
+package replica
+
+import (
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
+	"github.com/zsync/zsync/internal/kv"
+)
+
+// Logged says that the last Body became ev, which has been folded, in the same
+// transaction: D takes over the versions that it made.
+func (r *Replica) Logged(tx kv.Tx, ev eventlog.Event) {
+	drafts := r.drafts
+	r.drafts = nil
+	if ev.Void {
+		r.SetAuthor(false) // what this device says counts for nothing
+		return
+	}
+	nodes := make([]uint64, 0, len(drafts))
+	for i := range drafts {
+		nodes = append(nodes, r.logged(tx, ev, drafts, i)...)
+	}
+	var last uint64
+	for _, node := range nodes {
+		if node != last {
+			r.settle(tx, node)
+		}
+		last = node
+	}
+	r.plan.wake()
+	r.disk.save(tx)
+	r.more = true
+}
+
+// logged takes over one operation and returns the nodes that it concerned.
+func (r *Replica) logged(tx kv.Tx, ev eventlog.Event, drafts []draft, i int) (nodes []uint64) {
+	dr := &drafts[i]
+	if dr.drops != nil {
+		r.forget(tx, dr.drops)
+		nodes = append(nodes, dr.drops.key.node)
+	}
+	if after := dr.after; after != nil {
+		r.name(tx, ev, dr, uint32(i))
+		after.dots = loggedDots(ev.ID, dr, i)
+		r.followMove(tx, dr)
+		r.disk.put(tx, after)
+		dropCached(tx, dr.finding)
+		nodes = append(nodes, after.key.node)
+	}
+	if f := dr.finding; f != nil {
+		r.findings.remove(f)
+		r.loggedFinding(f)
+		if dr.after != nil {
+			r.foundMode(tx, dr.after, f)
+		}
+	}
+	return nodes
+}
+
+// followMove lets hints find a directory that a person renamed.
+func (r *Replica) followMove(tx kv.Tx, dr *draft) {
+	if dr.finding == nil || dr.finding.kind != foundMove || dr.after.kind != zsync.TypeDir {
+		return
+	}
+	if old := r.disk.get(tx, dr.after.key); old != nil {
+		if from, found := r.disk.path(tx, old.place); found {
+			r.scan.rename(r.now, from, dr.finding.path)
+		}
+	}
+}
+
+// name fills in the numbers that a new node and its directory got.
+func (r *Replica) name(tx kv.Tx, ev eventlog.Event, dr *draft, index uint32) {
+	after := dr.after
+	if after.key.node == 0 {
+		after.key.node = r.numberOf(tx, r.tree.opNode(dr.op, ev.Header.Writer, ev.Header.Seq, index))
+	}
+	if after.place.parent == 0 {
+		after.place.parent = r.numberOf(tx, dr.op.Parent)
+	}
+}
+
+func (r *Replica) numberOf(tx kv.Tx, id zsync.NodeID) uint64 {
+	node, found := r.tree.nodeOf(tx, id)
+	if !found {
+		panic("replica: a logged operation was not folded")
+	}
+	return node
+}
+
+func loggedDots(event zsync.EventID, dr *draft, i int) []zsync.Dot {
+	dots := dr.carry
+	if dr.with == noDot {
+		return dots
+	}
+	if dr.with >= 0 {
+		dots = addDot(dots, zsync.Dot{Event: event, Index: uint32(dr.with)})
+	}
+	return addDot(dots, zsync.Dot{Event: event, Index: uint32(i)})
+}
+
+// loggedFinding goes on where a finding had to be logged first.
+func (r *Replica) loggedFinding(f *finding) {
+	switch f.kind {
+	case foundMove:
+		r.scan.foundAgain(f.key)
+		if f.stat.Type == zsync.TypeDir {
+			r.scan.enqueue(f.path)
+		}
+	case foundGone:
+		r.goneNow(f)
+	}
+}
+
+// SetAuthor says whether this device may write to the log now: not before it is
+// a member. What is found meanwhile is found again afterwards, without hashing.
+func (r *Replica) SetAuthor(may bool) {
+	if may == r.author {
+		return
+	}
+	r.author = may
+	if !may {
+		r.findings = newFindings()
+		r.drafts = nil
+		return
+	}
+	r.scan.nextFull = r.now
+}

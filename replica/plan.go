@@ -1,0 +1,337 @@
+package replica
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/store"
+)
+
+// The limits of planning.
+const (
+	restFirst = time.Second // a node whose change failed is tried again after this, and twice that the next time …
+	restMax   = time.Minute // … up to this
+	restsMax  = 4096        // nodes that rest: with more, all planning does
+)
+
+// planner walks the nodes to be worked on, orders the contents that they lack
+// and fills the batch with changes. It keeps no list of nodes: they are in the
+// bucket todo, and it has a cursor.
+type planner struct {
+	cursor  uint64    // the next node to look at
+	blocked uint64    // the lowest node that could not be planned; 0 is none
+	asleep  time.Time // when all rests end
+	rests   map[uint64]rest
+	ready   []uint64 // nodes that a content came for
+	swept   bool     // all of todo was looked at since the start
+}
+
+type rest struct {
+	until time.Time
+	delay time.Duration
+}
+
+const cursorEnd = ^uint64(0)
+
+func newPlanner() planner { return planner{rests: map[uint64]rest{}} }
+
+// lower makes sure that a node is looked at.
+func (p *planner) lower(node uint64) { p.cursor = min(p.cursor, node) }
+
+// wake has everything that could not be planned looked at again: something has
+// changed.
+func (p *planner) wake() {
+	if p.blocked != 0 {
+		p.lower(p.blocked)
+		p.blocked = 0
+	}
+}
+
+func (p *planner) block(node uint64) {
+	if p.blocked == 0 || node < p.blocked {
+		p.blocked = node
+	}
+}
+
+// rest lets a node wait before its next try.
+func (p *planner) rest(now time.Time, node uint64) {
+	if len(p.rests) >= restsMax {
+		p.sleep(now)
+		return
+	}
+	delay := min(max(2*p.rests[node].delay, restFirst), restMax)
+	p.rests[node] = rest{until: now.Add(delay), delay: delay}
+}
+
+// sleep lets all nodes wait.
+func (p *planner) sleep(now time.Time) {
+	clear(p.rests)
+	p.asleep = now.Add(restMax / 6)
+	p.cursor = 0
+}
+
+func (p *planner) rested(node uint64) { delete(p.rests, node) }
+
+func (p *planner) deadline() time.Time {
+	due := p.asleep
+	for _, rest := range p.rests {
+		due = earlier(due, rest.until)
+	}
+	return due
+}
+
+// stirred looks for rests that are over. The delay is remembered for the next
+// failure.
+func (p *planner) stirred(now time.Time) {
+	if !p.asleep.IsZero() && !now.Before(p.asleep) {
+		p.asleep = time.Time{}
+	}
+	for node, rest := range p.rests {
+		if !rest.until.IsZero() && !now.Before(rest.until) {
+			p.rests[node] = restOver(rest)
+			p.lower(node)
+		}
+	}
+}
+
+func restOver(r rest) rest { return rest{delay: r.delay} }
+
+func (p *planner) resting(node uint64) bool { return !p.rests[node].until.IsZero() }
+
+// planOn goes on planning, for a bounded number of nodes. Nothing is planned
+// before the first full scan: what is missing may lie on this disk unseen. And
+// while a batch is under way its outcome is awaited.
+func (r *Replica) planOn(tx kv.Tx, now time.Time) {
+	p := &r.plan
+	if !r.cfg.Applies || !r.scan.complete || r.lost || r.batch.sealed() {
+		return
+	}
+	if p.stirred(now); !p.asleep.IsZero() {
+		return
+	}
+	t := &turn{replica: r, tx: tx, now: now, active: map[uint64]bool{}}
+	for t.looked < turnNodes && len(p.ready) > 0 && !r.batch.full() {
+		node := p.ready[0]
+		p.ready = p.ready[1:]
+		t.plan(node)
+	}
+	for t.looked < turnNodes && p.cursor != cursorEnd && !r.batch.full() && !r.contents.full() {
+		p.cursor = t.walk(p.cursor)
+	}
+	if p.cursor == cursorEnd {
+		r.sweep()
+	}
+	r.more = r.more || t.looked >= turnNodes
+	r.sealWhenDue(t)
+}
+
+// walk plans some nodes from the cursor on and returns the new cursor.
+func (t *turn) walk(from uint64) uint64 {
+	var nodes []uint64
+	t.tx.Scan(bucketTodo, nodeKey(from), func(key, _ []byte) bool {
+		nodes = append(nodes, binary.BigEndian.Uint64(key))
+		return len(nodes) < turnNodes
+	})
+	r := t.replica
+	r.plan.cursor = cursorEnd // so that lower shows below
+	next := cursorEnd
+	for i, node := range nodes {
+		if r.batch.full() || r.contents.full() || t.looked >= turnNodes {
+			return min(node, r.plan.cursor)
+		}
+		t.plan(node)
+		if i == turnNodes-1 {
+			next = node + 1
+		}
+	}
+	return min(next, r.plan.cursor)
+}
+
+// sweep gives up the staging files that no node wants, once all were asked.
+func (r *Replica) sweep() {
+	if r.plan.swept {
+		return
+	}
+	r.plan.swept = true
+	r.contents.giveUp(r)
+}
+
+// turn is one spell of planning.
+type turn struct {
+	replica *Replica
+	tx      kv.Tx
+	now     time.Time
+	active  map[uint64]bool // being planned: what asks for them again is a cycle
+	looked  int
+}
+
+// plan brings one node closer to what L wants: its changes go to the batch, what
+// it lacks is ordered. It may plan other nodes that are in its way first.
+func (t *turn) plan(node uint64) {
+	r := t.replica
+	if t.active[node] || r.batch.planned[node] || r.plan.resting(node) || len(t.active) > zsync.PathDepthMax {
+		return
+	}
+	t.active[node] = true
+	defer delete(t.active, node)
+	t.looked++
+	s := r.tree.shown(t.tx, node)
+	pairs, rest := matched(s.targets(node), t.node(node))
+	switch {
+	case settled(pairs, rest):
+		if !r.batch.touches(node) {
+			r.settle(t.tx, node)
+		}
+	case t.busy(pairs, rest):
+		r.plan.block(node)
+	case !t.contentsReady(node, pairs):
+		t.prepare(node, pairs)
+	case t.carryOut(node, pairs, rest):
+		r.batch.planned[node] = true
+	default:
+		r.plan.block(node)
+	}
+}
+
+// busy reports whether the scan is looking at any of these places, or has found
+// something there that is not logged yet.
+func (t *turn) busy(pairs []pair, rest []*onDisk) bool {
+	for _, p := range pairs {
+		if t.busyAt(p.place) || p.from != nil && t.busyAt(p.from.place) {
+			return true
+		}
+	}
+	for _, d := range rest {
+		if t.busyAt(d.place) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *turn) busyAt(p place) bool {
+	path, found := t.path(p)
+	return found && t.replica.busy(path)
+}
+
+// busy: see [turn.busy]. What is found of a directory goes for all below it.
+func (r *Replica) busy(path zsync.Path) bool {
+	for ; path != ""; path = path.Dir() {
+		if r.findings.at[path] != nil || r.scan.tasks[path] != nil {
+			return true
+		}
+		if _, held := r.scan.held[path]; held {
+			return true
+		}
+	}
+	return false
+}
+
+// contentsReady reports whether everything that the node lacks is staged, and
+// orders what is not.
+func (t *turn) contentsReady(node uint64, pairs []pair) bool {
+	var lacks []*version
+	for _, p := range pairs {
+		if p.kind == zsync.TypeFile && !p.sameContent(p.from) && p.version.content != zsync.EmptyContent {
+			lacks = append(lacks, p.version)
+		}
+	}
+	return t.replica.contents.claim(t.replica, t.tx, node, lacks)
+}
+
+// prepare does what need not wait for a content on its way: what the node has
+// goes to its new name, and a directory is made, so that others can go into it.
+func (t *turn) prepare(node uint64, pairs []pair) {
+	for _, p := range pairs {
+		done := true
+		switch {
+		case p.from == nil && p.kind == zsync.TypeDir && t.get(p.key) == nil:
+			done = t.fill(p)
+		case p.from != nil && p.from.key == p.key && p.from.place != p.place:
+			done = t.moveTo(p.key, p.key, p.place)
+		}
+		if !done {
+			t.replica.plan.block(node)
+		}
+	}
+}
+
+// carryOut adds all changes for a node whose contents are at hand. It is false
+// when something stood in the way.
+func (t *turn) carryOut(node uint64, pairs []pair, rest []*onDisk) bool {
+	whole := true
+	for _, d := range rest {
+		whole = t.remove(d) && whole
+	}
+	// What leaves the role of the main version goes before what takes it.
+	for _, main := range []bool{false, true} {
+		for _, p := range pairs {
+			moves := p.from != nil && (p.from.place != p.place || p.from.key != p.key)
+			if moves && p.key.isCopy() != main {
+				whole = t.moveTo(p.from.key, p.key, p.place) && whole
+			}
+		}
+	}
+	for _, p := range pairs {
+		whole = t.fill(p) && whole
+	}
+	return whole
+}
+
+// fill makes, replaces or touches up what is at its place by now.
+func (t *turn) fill(p pair) bool {
+	d := t.get(p.key)
+	switch {
+	case d == nil:
+		if !t.dirReady(p.place.parent) || !t.vacate(p.place, p.key) {
+			return false
+		}
+	case d.place != p.place || (d.kind == zsync.TypeDir) != (p.kind == zsync.TypeDir):
+		return false // it could not be moved or removed yet
+	case p.sameContent(d) && p.sameAttributes(d):
+		return true
+	}
+	path, found := t.path(p.place)
+	if !found {
+		return false
+	}
+	change := p.change(d)
+	change.Path = path
+	return t.replica.batch.add(t.now, change, d, p.onDisk())
+}
+
+// change makes t of what is at its place, which may be nothing.
+func (t *target) change(d *onDisk) store.Change {
+	c := store.Change{Mode: t.mode}
+	if d != nil {
+		old := d.stat
+		c.Old = &old
+	}
+	if v := t.version; v != nil {
+		c.MtimeNS = v.mtimeNS
+	} else {
+		c.Mode |= dirModeLeast
+	}
+	switch {
+	case t.sameContent(d):
+		c.Op = store.OpAttr
+	case t.kind == zsync.TypeDir:
+		c.Op = store.OpMkdir
+	case t.kind == zsync.TypeSymlink:
+		c.Op, c.Target = store.OpSymlink, t.version.target
+	default:
+		c.Op, c.Content, c.Size = store.OpPlace, t.version.content, t.version.size
+	}
+	return c
+}
+
+// onDisk is what D will say of a target, but for its Stat.
+func (t *target) onDisk() *onDisk {
+	d := &onDisk{key: t.key, place: t.place, kind: t.kind, mode: t.mode, dots: t.dots}
+	if v := t.version; v != nil {
+		d.mtimeNS, d.content, d.listLen, d.target = v.mtimeNS, v.content, v.listLen, v.target
+	}
+	return d
+}

@@ -1,0 +1,172 @@
+package replica
+
+import (
+	"slices"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
+	"github.com/zsync/zsync/internal/kv"
+)
+
+// WantsMax is how many contents are asked for, or copied, at one time.
+const WantsMax = 4096
+
+// Config says whose copy of what a Replica is.
+type Config struct {
+	Space     zsync.SpaceID
+	Applies   bool          // a half of the role: what others changed is carried out here
+	Authors   bool          // the other half: what is changed here is logged
+	ScanEvery time.Duration // between full scans; 0 means 1 h
+	Ignore    []string      // patterns as of path.Match: names to leave alone; nil means DefaultIgnore
+}
+
+func (c Config) withDefaults() Config {
+	if c.ScanEvery == 0 {
+		c.ScanEvery = scanEvery
+	}
+	if c.Ignore == nil {
+		c.Ignore = DefaultIgnore
+	}
+	return c
+}
+
+// Replica is one folder's copy on this device: the machine that decides what its
+// disk should be, knows what it is, and says what to do about the difference.
+//
+// All that must survive is in the database. What is in memory follows from it or
+// is found again, so after a transaction that failed a Replica is thrown away and
+// opened anew.
+type Replica struct {
+	cfg      Config
+	tree     *tree // L
+	disk     disk  // D
+	scan     scanner
+	findings findings
+	drafts   []draft // the body last given out
+	plan     planner
+	contents contents
+	batch    batch
+	problems problems
+	author   bool // this device may write to the log now
+	lost     bool // the folder's root is not there
+	more     bool // a turn ended before its work
+	now      time.Time
+	out      Output
+}
+
+// Open returns the Replica whose state tx holds; a new one when it holds none.
+func Open(tx kv.Tx, cfg Config) (*Replica, error) {
+	d, err := openDisk(tx)
+	if err != nil {
+		return nil, err
+	}
+	return &Replica{
+		cfg: cfg.withDefaults(), tree: newTree(cfg.Space), disk: d, author: true,
+		scan: newScanner(), findings: newFindings(), plan: newPlanner(), contents: newContents(),
+		batch: newBatch(), problems: newProblems(),
+	}, tx.Err()
+}
+
+// Fold takes in events that were just stored, in causal order. Void events and
+// those of other kinds are passed over.
+func (r *Replica) Fold(tx kv.Tx, fresh []eventlog.Event) error {
+	for i := range fresh {
+		if err := r.tree.fold(tx, fresh[i]); err != nil {
+			return err
+		}
+	}
+	r.more = true
+	return tx.Err()
+}
+
+// Refold forgets what the log was taken to say and folds all of it anew: what
+// each yields. D stays, but for versions that turn out to be void: the scan that
+// follows finds those on the disk and logs them as new.
+func (r *Replica) Refold(tx kv.Tx, each func(yield func(eventlog.Event) bool)) error {
+	if err := r.tree.refold(tx, each); err != nil {
+		return err
+	}
+	r.dropVoid(tx)
+	r.disk.save(tx)
+	r.scan.nextFull = r.now
+	r.more = true
+	return tx.Err()
+}
+
+// dropVoid makes D forget the versions of events that are not in L. Nothing is
+// lost: the disk keeps them, and what they hold is in the cache.
+func (r *Replica) dropVoid(tx kv.Tx) {
+	var void []diskKey
+	tx.Scan(bucketDisk, nil, func(key, value []byte) bool {
+		d := r.disk.decode(tx, key, value)
+		if d != nil && slices.ContainsFunc(d.dots, func(dot zsync.Dot) bool { return !folded(tx, dot) }) {
+			void = append(void, d.key)
+		}
+		return true
+	})
+	for _, key := range void {
+		d := r.disk.get(tx, key)
+		if d == nil {
+			continue // it went with its directory
+		}
+		d.dots = slices.DeleteFunc(d.dots, func(dot zsync.Dot) bool { return !folded(tx, dot) })
+		if len(d.dots) > 0 {
+			r.disk.put(tx, d)
+		} else {
+			r.dropTree(tx, d)
+		}
+	}
+}
+
+func folded(tx kv.Tx, dot zsync.Dot) bool { return tx.Get(bucketFolded, dot.Event[:]) != nil }
+
+// dropTree makes D forget something and all that is in it.
+func (r *Replica) dropTree(tx kv.Tx, d *onDisk) {
+	if d.kind == zsync.TypeDir {
+		for _, kid := range r.disk.kids(tx, d.key.node) {
+			r.dropTree(tx, kid)
+		}
+	}
+	r.disk.export(tx, tx, d)
+	r.forget(tx, d)
+}
+
+// work goes on with everything that is under way. It ends every fact.
+func (r *Replica) work(tx kv.Tx, now time.Time) {
+	r.now, r.more = now, false
+	r.assess(tx)
+	r.scanOn(tx, now)
+	r.applyWhenQuiet(tx, now)
+	r.planOn(tx, now)
+	r.dropLists(tx)
+	r.disk.save(tx)
+}
+
+// Advance acts on every deadline that has passed.
+func (r *Replica) Advance(tx kv.Tx, now time.Time) { r.work(tx, now) }
+
+// Deadline is when Advance is next needed; zero: never.
+func (r *Replica) Deadline() time.Time {
+	if r.more {
+		return r.now
+	}
+	due := r.scan.deadline()
+	if len(r.findings.at) > 0 && r.mayAuthor() {
+		due = earlier(due, r.findings.since.Add(coalesce))
+	}
+	if r.cfg.Applies {
+		due = earlier(due, r.plan.deadline())
+	}
+	if b := &r.batch; b.state == batchOpen && len(b.steps) > 0 {
+		due = earlier(due, b.opened.Add(batchWait))
+	}
+	return due
+}
+
+// Output returns the orders made since it was last called.
+func (r *Replica) Output() Output {
+	out := r.out
+	r.out = Output{}
+	return out
+}

@@ -1,0 +1,297 @@
+package replica
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/store"
+)
+
+// The limits of the scan.
+const (
+	listsMax    = 64                      // directories being read at one time
+	hashesMax   = 1024                    // files being hashed at one time
+	backlogMax  = 4096                    // files waiting to be hashed: no directory is read while there are more
+	findingsMax = 8192                    // findings waiting to be logged: the same
+	hintsMax    = 4096                    // hinted directories: with more, everything is scanned
+	settleFirst = 50 * time.Millisecond   // quiet that a hinted directory or a changing file must keep …
+	settleMax   = 10 * time.Second        // … at most, however often it changes
+	settleLarge = 2 * time.Second         // the same for a new large file that came by a hint
+	largeBytes  = 16 << 20                // … which is above this many octets
+	youngAfter  = 2100 * time.Millisecond // when a file that was hashed young is hashed again
+	rootRetry   = 10 * time.Second        // between looks for a root that is not there
+	scanEvery   = time.Hour
+)
+
+// DefaultIgnore are the names that are left alone unless a Config says otherwise:
+// half-done downloads, locks and swap files of editors, litter of desktops.
+var DefaultIgnore = []string{
+	"*.crdownload", "*.part", "*.partial", "~$*", ".*.sw?", ".DS_Store", "Thumbs.db", "desktop.ini",
+}
+
+// scanner compares the disk with D. It works in rounds: a round lists what is
+// queued, follows what it finds, and ends when nothing is left to list. Only
+// then it is known what was moved, and only what is left after that was
+// deleted.
+type scanner struct {
+	queue    []zsync.Path // directories to list
+	queued   map[zsync.Path]bool
+	listing  map[zsync.Path]bool // ordered; true: list it once more afterwards
+	listed   map[zsync.Path]bool // in this round
+	full     bool                // this round walks the whole tree
+	walked   bool                // a full round has ended since the start …
+	complete bool                // … and all that it found has been hashed
+	nextFull time.Time
+
+	hints   map[zsync.Path]hint
+	renames []renamed                    // the oldest first
+	delays  map[zsync.Path]time.Duration // of files that did not hold still
+	large   map[zsync.Path]store.Stat    // large files that are given time to grow
+
+	tasks   map[zsync.Path]*task // files to be hashed
+	backlog []*task              // those that are not yet ordered
+	ordered int
+
+	missing map[diskKey]absence        // in D, but not found where it was, in this round
+	held    map[zsync.Path]store.Entry // found, and known from elsewhere in D: moved here, perhaps
+	fresh   map[zsync.Path]bool        // directories that are not in D yet
+}
+
+// absence is what was not found, and whether something else is there instead.
+type absence struct {
+	path     zsync.Path
+	replaced bool
+}
+
+type hint struct{ first, due time.Time }
+
+// task is one file on its way through a Hash order.
+type task struct {
+	job   store.HashJob
+	from  *diskKey // what it was before it was moved here and changed
+	stale bool     // the file has changed since the order
+}
+
+func newScanner() scanner {
+	return scanner{
+		queued: map[zsync.Path]bool{}, listing: map[zsync.Path]bool{}, listed: map[zsync.Path]bool{},
+		hints: map[zsync.Path]hint{}, delays: map[zsync.Path]time.Duration{}, large: map[zsync.Path]store.Stat{},
+		tasks: map[zsync.Path]*task{}, missing: map[diskKey]absence{}, held: map[zsync.Path]store.Entry{},
+		fresh: map[zsync.Path]bool{},
+	}
+}
+
+func (s *scanner) enqueue(dir zsync.Path) {
+	if _, ordered := s.listing[dir]; ordered {
+		s.listing[dir] = true
+		return
+	}
+	if !s.queued[dir] {
+		s.queued[dir] = true
+		s.queue = append(s.queue, dir)
+	}
+}
+
+// unwalked reports whether a full round has still to list dir.
+func (s *scanner) unwalked(dir zsync.Path) bool {
+	_, ordered := s.listing[dir]
+	return s.full && !s.listed[dir] && !ordered
+}
+
+// startFull makes the round at hand, or the next, a full one.
+func (s *scanner) startFull(now time.Time, every time.Duration) {
+	s.full = true
+	s.nextFull = now.Add(every)
+	clear(s.listed)
+	for dir := range s.listing {
+		s.listing[dir] = true // it may be read already
+	}
+	s.enqueue("")
+}
+
+// hintSoon has dir listed once it was quiet for a moment.
+func (s *scanner) hintSoon(now time.Time, dir zsync.Path) {
+	h, known := s.hints[dir]
+	if !known {
+		h.first = now
+	}
+	h.due = now.Add(settleFirst)
+	if latest := h.first.Add(settleMax); h.due.After(latest) {
+		h.due = latest
+	}
+	s.hints[dir] = h
+}
+
+// hintAt has dir listed at a time, unless that happens earlier anyway.
+func (s *scanner) hintAt(now, due time.Time, dir zsync.Path) {
+	if h, known := s.hints[dir]; !known || h.due.After(due) {
+		s.hints[dir] = hint{first: now, due: due}
+	}
+}
+
+func (s *scanner) deadline() time.Time {
+	due := s.nextFull
+	for _, h := range s.hints {
+		due = earlier(due, h.due)
+	}
+	return due
+}
+
+// earlier returns the earlier of two deadlines, of which zero means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// takeHints queues what is due.
+func (s *scanner) takeHints(now time.Time, every time.Duration) {
+	if len(s.hints) > hintsMax || !s.nextFull.IsZero() && !now.Before(s.nextFull) {
+		clear(s.hints)
+		s.startFull(now, every)
+		return
+	}
+	var due []zsync.Path
+	for dir, h := range s.hints {
+		if !now.Before(h.due) {
+			due = append(due, dir)
+		}
+	}
+	slices.Sort(due)
+	for _, dir := range due {
+		delete(s.hints, dir)
+		s.enqueue(dir)
+	}
+}
+
+// Hinted says that these directories changed; all: any may have. What changed
+// is found out by listing them once they are quiet.
+func (r *Replica) Hinted(now time.Time, dirs []zsync.Path, all bool) {
+	r.now = now
+	if all {
+		clear(r.scan.hints)
+		r.scan.nextFull = now
+	}
+	for _, dir := range dirs {
+		for _, name := range r.scan.namesOf(now, dir) {
+			r.scan.hintSoon(now, name)
+		}
+	}
+}
+
+// Listed answers Output.List.
+func (r *Replica) Listed(tx kv.Tx, now time.Time, l store.Listing) {
+	r.now = now
+	again, ordered := r.scan.listing[l.Path]
+	if !ordered {
+		return
+	}
+	delete(r.scan.listing, l.Path)
+	if again {
+		r.scan.enqueue(l.Path)
+	}
+	switch {
+	case errors.Is(l.Err, store.ErrRoot) || l.Path == "" && l.Gone:
+		r.rootLost(now)
+	case l.Gone:
+		r.scan.enqueue(l.Path.Dir()) // which tells what is there instead
+	default:
+		r.rootFound(l.Path)
+		r.join(tx, now, l)
+	}
+	r.work(tx, now)
+}
+
+// rootLost ends the round without a conclusion: nothing may be taken for deleted
+// because the disk is not there.
+func (r *Replica) rootLost(now time.Time) {
+	r.problems.set("", "root", store.ErrRoot.Error())
+	r.scan.abandon()
+	r.scan.nextFull = now.Add(rootRetry)
+	r.lost = true
+}
+
+func (r *Replica) rootFound(dir zsync.Path) {
+	if dir == "" && r.lost {
+		r.problems.clear("", "root")
+		r.lost = false
+	}
+}
+
+func (s *scanner) abandon() {
+	s.queue, s.full = nil, false
+	for _, set := range []map[zsync.Path]bool{s.queued, s.listed, s.fresh} {
+		clear(set)
+	}
+	clear(s.hints)
+	clear(s.missing)
+	clear(s.held)
+}
+
+// scanOn gives orders to list and to hash, and ends the round when nothing is
+// left of it.
+func (r *Replica) scanOn(tx kv.Tx, now time.Time) {
+	r.scan.takeHints(now, r.cfg.ScanEvery)
+	for {
+		r.orderLists(tx)
+		if len(r.scan.queue) > 0 || len(r.scan.listing) > 0 || !r.concludeRound(tx, now) {
+			break
+		}
+	}
+	r.orderHashes()
+	if r.scan.walked && len(r.scan.tasks) == 0 {
+		r.scan.complete = true
+	}
+}
+
+// orderLists keeps some directories being read: none while a batch is applied,
+// so that no listing shows the disk from before and is judged by D from after.
+func (r *Replica) orderLists(tx kv.Tx) {
+	s := &r.scan
+	for len(s.queue) > 0 && len(s.listing) < listsMax && len(s.backlog) < backlogMax &&
+		len(r.findings.at) < findingsMax && !r.batch.ready() {
+		dir := s.queue[0]
+		s.queue = s.queue[1:]
+		delete(s.queued, dir)
+		if !r.knownDir(tx, dir) {
+			s.enqueue(dir.Dir())
+			continue
+		}
+		s.listing[dir] = false
+		r.out.List = append(r.out.List, dir)
+	}
+}
+
+// knownDir reports whether what is found in dir can be told where it belongs.
+func (r *Replica) knownDir(tx kv.Tx, dir zsync.Path) bool {
+	if r.scan.fresh[dir] {
+		return true
+	}
+	_, inD := r.disk.dirNode(tx, dir)
+	return inD
+}
+
+func (r *Replica) orderHashes() {
+	s := &r.scan
+	for len(s.backlog) > 0 && s.ordered < hashesMax {
+		t := s.backlog[0]
+		s.backlog = s.backlog[1:]
+		s.ordered++
+		r.out.Hash = append(r.out.Hash, t.job)
+	}
+}
+
+// ignored reports whether a name that D does not know is to be left alone.
+func (r *Replica) ignored(name string) bool {
+	for _, pattern := range r.cfg.Ignore {
+		if match, err := path.Match(pattern, name); match && err == nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,187 @@
+package replica
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+)
+
+// The buckets of L. All but ids and dirty can be dropped and folded again.
+const (
+	bucketIDs    = "ids"    // node id 16 -> node u64, its number on this device
+	bucketNodes  = "nodes"  // node u64 -> record
+	bucketKids   = "kids"   // parent u64 | name | 0x00 | node u64 -> nothing: the visible nodes, by location
+	bucketFolded = "folded" // event id 32 -> for each operation the node u64 that got a head from it, or 0
+	bucketGhosts = "ghosts" // event id 32 | index u32 -> nothing: superseded before it came
+	bucketFallen = "fallen" // node u64 -> nothing: not at its newest place, to break a cycle
+	bucketDirty  = "dirty"  // node u64 -> nothing: shown may have changed since the applier looked
+)
+
+// rootNode is the number of the folder's root, whose node id is zero. It has
+// no record and is always a visible directory.
+const rootNode = uint64(1)
+
+// tree is L of one space: what the folder should be, by its log alone.
+type tree struct {
+	space     zsync.SpaceID
+	next      uint64 // the next node's number; 0 until it is asked for
+	malformed uint64 // bodies that did not decode, since it was opened
+}
+
+func newTree(space zsync.SpaceID) *tree { return &tree{space: space} }
+
+func nodeKey(node uint64) []byte { return binary.BigEndian.AppendUint64(nil, node) }
+
+// nodeOf returns the number that the node has on this device.
+func (l *tree) nodeOf(tx kv.Tx, id zsync.NodeID) (uint64, bool) {
+	if id.IsZero() {
+		return rootNode, true
+	}
+	value := tx.Get(bucketIDs, id[:])
+	if len(value) != 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(value), true
+}
+
+// nodeID returns the id of the node with that number.
+func (l *tree) nodeID(tx kv.Tx, node uint64) zsync.NodeID { return l.load(tx, node).id }
+
+// number gives the node a number, unless it has one.
+func (l *tree) number(tx kv.Tx, id zsync.NodeID) (node uint64, isNew bool) {
+	if node, found := l.nodeOf(tx, id); found {
+		return node, false
+	}
+	if l.next == 0 {
+		l.next = rootNode + 1
+		if last, _ := tx.Last(bucketNodes); last != nil {
+			l.next = binary.BigEndian.Uint64(last) + 1
+		}
+	}
+	node = l.next
+	l.next++
+	tx.Put(bucketIDs, id[:], nodeKey(node))
+	return node, true
+}
+
+// load returns what is known of a node: nothing, when there is no such number.
+func (l *tree) load(tx kv.Tx, node uint64) *record {
+	value := tx.Get(bucketNodes, nodeKey(node))
+	if value == nil {
+		return &record{}
+	}
+	r, err := decodeRecord(value)
+	if err != nil {
+		tx.Fail(fmt.Errorf("replica: record of node %d: %w", node, err))
+		return &record{}
+	}
+	return r
+}
+
+func (l *tree) store(tx kv.Tx, node uint64, r *record) {
+	tx.Put(bucketNodes, nodeKey(node), r.encode())
+}
+
+// markDirty notes that the node's shown may have changed.
+func (l *tree) markDirty(tx kv.Tx, node uint64) { tx.Put(bucketDirty, nodeKey(node), nil) }
+
+// kidsKey is the key of one node in a slot, or, without the node, what the keys
+// of all nodes in that slot begin with.
+func kidsKey(p place, node ...uint64) []byte {
+	key := make([]byte, 0, 8+len(p.name)+1+8)
+	key = binary.BigEndian.AppendUint64(key, p.parent)
+	key = append(append(key, p.name...), 0)
+	for _, n := range node {
+		key = binary.BigEndian.AppendUint64(key, n)
+	}
+	return key
+}
+
+// slot returns the visible nodes whose location is p.
+func (l *tree) slot(tx kv.Tx, p place) (nodes []uint64) {
+	kv.ScanPrefix(tx, bucketKids, kidsKey(p), func(key, _ []byte) bool {
+		nodes = append(nodes, binary.BigEndian.Uint64(key[len(key)-8:]))
+		return true
+	})
+	return nodes
+}
+
+// claimed reports whether p is the location of a visible node.
+func (l *tree) claimed(tx kv.Tx, p place) (found bool) {
+	kv.ScanPrefix(tx, bucketKids, kidsKey(p), func(_, _ []byte) bool {
+		found = true
+		return false
+	})
+	return found
+}
+
+// derivedID is the id of the node that a first create at that path names. It
+// follows from the name's NFC form, so that two devices whose disks normalise
+// differently make one node.
+func (l *tree) derivedID(parent zsync.NodeID, name zsync.Name) zsync.NodeID {
+	text := make([]byte, 0, 64+len(name))
+	text = append(append(append(text, "zsync/node/1"...), l.space[:]...), parent[:]...)
+	text = norm.NFC.AppendString(text, string(name))
+	sum := sha256.Sum256(text)
+	return zsync.NodeID(sum[:16])
+}
+
+// freshID is the id of the node that a create names where the derived one is
+// in use. Only this operation can make it.
+func (l *tree) freshID(writer zsync.WriterID, seq uint64, index uint32) zsync.NodeID {
+	text := make([]byte, 0, 64)
+	text = append(append(append(text, "zsync/fresh/1"...), l.space[:]...), writer[:]...)
+	text = binary.BigEndian.AppendUint64(text, seq)
+	text = binary.BigEndian.AppendUint32(text, index)
+	sum := sha256.Sum256(text)
+	return zsync.NodeID(sum[:16])
+}
+
+// opNode returns the id of the node that the index-th operation of an event is
+// about.
+func (l *tree) opNode(op Op, writer zsync.WriterID, seq uint64, index uint32) zsync.NodeID {
+	switch op.Create {
+	case CreateDerived:
+		return l.derivedID(op.Parent, op.Name)
+	case CreateFresh:
+		return l.freshID(writer, seq, index)
+	default:
+		return op.Node
+	}
+}
+
+// derivedState says what L knows of the node that a create at a path would name.
+type derivedState uint8
+
+const (
+	derivedUnknown   derivedState = iota // no operation has written or moved it: create derived
+	derivedDead                          // it has no live version and was never moved: create derived
+	derivedAlive                         // it lives, here or elsewhere
+	derivedDeadMoved                     // it is dead, but a new version would appear where it was moved to
+)
+
+// derived returns the id that a first create at that path would name, and what
+// has become of that node.
+func (l *tree) derived(tx kv.Tx, parent uint64, name zsync.Name) (zsync.NodeID, derivedState) {
+	id := l.derivedID(l.nodeID(tx, parent), name)
+	node, found := l.nodeOf(tx, id)
+	if !found {
+		return id, derivedUnknown
+	}
+	r := l.load(tx, node)
+	switch {
+	case r.visible():
+		return id, derivedAlive
+	case len(r.moves) > 0:
+		return id, derivedDeadMoved
+	case r.known():
+		return id, derivedDead
+	default:
+		return id, derivedUnknown
+	}
+}

@@ -1,0 +1,179 @@
+package replica
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/store"
+)
+
+// contents are the bytes that nodes wait for, on their way into staging.
+type contents struct {
+	by          map[zsync.Digest]*wanted
+	ofNode      map[uint64][]zsync.Digest
+	staged      map[zsync.Digest]bool // whole and verified
+	outstanding int                   // wants and copies that were ordered
+}
+
+// wanted is a content that some nodes lack.
+type wanted struct {
+	nodes   []uint64 // ascending
+	want    Want
+	ordered bool
+	copying bool // the order is a Copy
+	tried   bool // to copy it; what is left is to fetch it
+}
+
+func newContents() contents {
+	return contents{
+		by: map[zsync.Digest]*wanted{}, ofNode: map[uint64][]zsync.Digest{},
+		staged: map[zsync.Digest]bool{},
+	}
+}
+
+func (cs *contents) full() bool { return cs.outstanding >= WantsMax }
+
+// claim notes what a node lacks now, orders what is not on its way, and reports
+// whether all of it is there.
+func (cs *contents) claim(r *Replica, tx kv.Tx, node uint64, lacks []*version) bool {
+	digests := make([]zsync.Digest, len(lacks))
+	for i, v := range lacks {
+		digests[i] = v.content
+	}
+	cs.releaseOthers(r, node, digests)
+	ready := true
+	for _, v := range lacks {
+		c := cs.by[v.content]
+		if c == nil {
+			c = &wanted{want: Want{Content: v.content, Size: v.size, ListLen: v.listLen, Author: v.author, Stamp: v.stamp}}
+			cs.by[v.content] = c
+		}
+		if i, found := slices.BinarySearch(c.nodes, node); !found {
+			c.nodes = slices.Insert(c.nodes, i, node)
+		}
+		if !cs.staged[v.content] {
+			ready = false
+			cs.order(r, tx, c)
+		}
+	}
+	if len(digests) > 0 {
+		cs.ofNode[node] = digests
+	}
+	return ready
+}
+
+// order has a content copied from elsewhere on this disk, or else fetched.
+func (cs *contents) order(r *Replica, tx kv.Tx, c *wanted) {
+	if c.ordered || cs.full() {
+		return
+	}
+	c.ordered = true
+	cs.outstanding++
+	if !c.tried {
+		c.tried = true
+		if from, found := r.Locate(tx, c.want.Content); found {
+			c.copying = true
+			r.out.Copy = append(r.out.Copy, CopyJob{Content: c.want.Content, Size: c.want.Size, From: from})
+			return
+		}
+	}
+	r.out.Want = append(r.out.Want, c.want)
+}
+
+// used notes that a batch used up the staging file; who wants it still has it
+// copied from where it went.
+func (cs *contents) used(r *Replica, content zsync.Digest) {
+	delete(cs.staged, content)
+	if c := cs.by[content]; c != nil {
+		c.tried = false
+		r.plan.ready = append(r.plan.ready, c.nodes...)
+	}
+}
+
+// release notes that a node lacks nothing any more.
+func (cs *contents) release(r *Replica, node uint64) { cs.releaseOthers(r, node, nil) }
+
+// releaseOthers ends a node's claim to what it no longer lacks.
+func (cs *contents) releaseOthers(r *Replica, node uint64, lacks []zsync.Digest) {
+	for _, digest := range cs.ofNode[node] {
+		c := cs.by[digest]
+		if c == nil || slices.Contains(lacks, digest) {
+			continue
+		}
+		if i, found := slices.BinarySearch(c.nodes, node); found {
+			c.nodes = slices.Delete(c.nodes, i, i+1)
+		}
+		if len(c.nodes) == 0 {
+			cs.drop(r, digest, c)
+		}
+	}
+	delete(cs.ofNode, node)
+}
+
+func (cs *contents) drop(r *Replica, digest zsync.Digest, c *wanted) {
+	delete(cs.by, digest)
+	if c.ordered {
+		cs.outstanding--
+		r.out.Unwant = append(r.out.Unwant, digest)
+	}
+	if c.ordered || cs.staged[digest] {
+		delete(cs.staged, digest)
+		r.out.Unstage = append(r.out.Unstage, digest)
+	}
+}
+
+// giveUp drops the staging files of the last run that nobody wants.
+func (cs *contents) giveUp(r *Replica) {
+	for _, digest := range slices.SortedFunc(maps.Keys(cs.staged), zsync.Digest.Compare) {
+		if cs.by[digest] == nil {
+			delete(cs.staged, digest)
+			r.out.Unstage = append(r.out.Unstage, digest)
+		}
+	}
+}
+
+// Staged answers Output.Want and Output.Copy: the content is in staging, or why
+// it cannot be.
+func (r *Replica) Staged(tx kv.Tx, now time.Time, digest zsync.Digest, err error) {
+	r.now = now
+	cs := &r.contents
+	if c := cs.by[digest]; c != nil && c.ordered {
+		c.ordered = false
+		cs.outstanding--
+		r.stagedOne(tx, now, c, err)
+	} else if err == nil && c == nil {
+		r.out.Unstage = append(r.out.Unstage, digest) // nobody wants it any more
+	}
+	r.work(tx, now)
+}
+
+func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {
+	digest, copying := c.want.Content, c.copying
+	c.copying = false
+	switch {
+	case err == nil:
+		r.contents.staged[digest] = true
+		r.plan.ready = append(r.plan.ready, c.nodes...)
+	case copying:
+		r.lostSource(tx, now, digest)
+		r.contents.order(r, tx, c)
+	default:
+		for _, node := range c.nodes {
+			r.plan.rest(now, node)
+		}
+		r.problems.set("", "fetch", err.Error())
+	}
+}
+
+// lostSource: what D or the versions area was said to hold could not be copied.
+func (r *Replica) lostSource(tx kv.Tx, now time.Time, digest zsync.Digest) {
+	switch from, found := r.Locate(tx, digest); {
+	case found && from.Area == store.InTree:
+		r.scan.hintSoon(now, from.Path.Dir())
+	case found && from.Area == store.InVersions:
+		dropKept(tx, digest, from.Kept)
+	}
+}
