@@ -2,6 +2,7 @@ package kv
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/tidwall/btree"
 )
@@ -27,7 +28,7 @@ func (m *Memory) Update(f func(Tx) error) error {
 	if err := errors.Join(f(tx), tx.err); err != nil {
 		return err
 	}
-	if !tx.changed {
+	if tx.writes == 0 {
 		return nil
 	}
 	if m.Commit != nil {
@@ -56,7 +57,7 @@ func (m *Memory) Image() *Memory { return &Memory{committed: m.committed.Copy()}
 type memoryTx struct {
 	pairs    *btree.Map[string, string]
 	readOnly bool
-	changed  bool
+	writes   int
 	err      error
 }
 
@@ -75,7 +76,7 @@ func (tx *memoryTx) Put(bucket string, key, value []byte) {
 		tx.Fail(err)
 		return
 	}
-	tx.changed = true
+	tx.writes++
 	tx.pairs.Set(joined(bucket, key), string(value))
 }
 
@@ -85,18 +86,25 @@ func (tx *memoryTx) Delete(bucket string, key []byte) {
 		return
 	}
 	if _, there := tx.pairs.Delete(joined(bucket, key)); there {
-		tx.changed = true
+		tx.writes++
 	}
 }
 
+// Scan looks again from where it was whenever yield has written: all buckets
+// share one tree, and a tree must not change under an iteration.
 func (tx *memoryTx) Scan(bucket string, from []byte, yield func(key, value []byte) bool) {
-	prefix := bucket + "\x00"
-	tx.pairs.Ascend(joined(bucket, from), func(key, value string) bool {
-		if len(key) < len(prefix) || key[:len(prefix)] != prefix {
-			return false
-		}
-		return yield([]byte(key[len(prefix):]), []byte(value))
-	})
+	prefix, next := bucket+"\x00", joined(bucket, from)
+	for again := true; again; {
+		again = false
+		writes := tx.writes
+		tx.pairs.Ascend(next, func(key, value string) bool {
+			if !strings.HasPrefix(key, prefix) || !yield([]byte(key[len(prefix):]), []byte(value)) {
+				return false
+			}
+			next, again = key+"\x00", tx.writes != writes
+			return !again
+		})
+	}
 }
 
 func (tx *memoryTx) Last(bucket string) (key, value []byte) {

@@ -24,7 +24,7 @@ type Store struct{ db *bbolt.DB }
 var _ kv.Store = (*Store)(nil)
 
 // Open opens or creates the database at path, readable by its owner alone. It
-// fails when another process holds it.
+// fails with [ErrLocked] when another process holds it.
 func Open(path string) (*Store, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:        lockWait,
@@ -32,18 +32,29 @@ func Open(path string) (*Store, error) {
 		FreelistType:   bbolt.FreelistMapType,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
+		return nil, openError(path, err)
 	}
 	return &Store{db}, nil
 }
 
-// OpenReadOnly opens an existing database for View alone.
+// OpenReadOnly opens an existing database for View alone; several may. It fails
+// with [ErrLocked] when another process has it open to write.
 func OpenReadOnly(path string) (*Store, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, ReadOnly: true})
 	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
+		return nil, openError(path, err)
 	}
 	return &Store{db}, nil
+}
+
+// ErrLocked is returned when another process holds the file.
+var ErrLocked = errors.New("another process uses it")
+
+func openError(path string, err error) error {
+	if errors.Is(err, bbolt.ErrTimeout) {
+		err = ErrLocked
+	}
+	return fmt.Errorf("open database %s: %w", path, err)
 }
 
 // errUnchanged rolls back a transaction that wrote nothing: a commit would cost

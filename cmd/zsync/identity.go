@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/zsync/zsync/security"
+)
+
+// passphraseEnv names a file that holds the passphrase of the key file.
+const passphraseEnv = "ZSYNC_PASSPHRASE_FILE"
+
+func (p *program) makeHome() error {
+	if err := os.MkdirAll(p.home().dir, 0o700); err != nil {
+		return failed(exitFailed, fmt.Errorf("home %s: %w", p.home().dir, err), "choose another with --home DIR")
+	}
+	return nil
+}
+
+// loadOrMakeKeys returns this device's keys, making them at the first command.
+func (p *program) loadOrMakeKeys(sealed bool) (*security.Keys, error) {
+	h := p.home()
+	if err := p.makeHome(); err != nil {
+		return nil, err
+	}
+	keys, err := security.LoadKeys(h.keyFile(), p.passphrase)
+	if err == nil {
+		return keys, nil
+	}
+	if _, missing := os.Lstat(h.keyFile()); !errors.Is(missing, fs.ErrNotExist) {
+		return nil, keyFailure(err) // the passphrase's file may be what is missing
+	}
+	var passphrase []byte
+	if sealed || os.Getenv(passphraseEnv) != "" {
+		if passphrase, err = p.newPassphrase(); err != nil {
+			return nil, err
+		}
+	}
+	if keys, err = security.GenerateKeys(rand.Reader); err != nil {
+		return nil, failed(exitFailed, err, "")
+	}
+	return keys, failed(exitFailed, keys.Save(h.keyFile(), passphrase), "")
+}
+
+// loadKeys returns this device's keys, which must be there.
+func (p *program) loadKeys() (*security.Keys, error) {
+	keys, err := security.LoadKeys(p.home().keyFile(), p.passphrase)
+	if _, missing := os.Lstat(p.home().keyFile()); errors.Is(missing, fs.ErrNotExist) {
+		return nil, failedf(exitFailed, "zsync init", "this device has no keys yet (home %s)", p.home().dir)
+	}
+	return keys, keyFailure(err)
+}
+
+// keyFailure says what to do about a key file that could not be read.
+func keyFailure(err error) error {
+	var said *failure
+	switch {
+	case err == nil || errors.As(err, &said):
+		return err
+	case errors.Is(err, security.ErrPassphrase):
+		return failed(exitFailed, err, "try again; the passphrase is asked for, or read from the file that "+passphraseEnv+" names")
+	case errors.Is(err, security.ErrKeyFile):
+		return failed(exitDamage, err, "put the key file back from a backup; without it, remove it and pair this device anew")
+	}
+	return failed(exitFailed, err, "")
+}
+
+// passphrase reads the passphrase from the file that the environment names, or
+// from the terminal. It never comes from the command line.
+func (p *program) passphrase() ([]byte, error) {
+	if path := os.Getenv(passphraseEnv); path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, failed(exitFailed, fmt.Errorf("passphrase: %w", err), "name a file that can be read in "+passphraseEnv)
+		}
+		return bytes.TrimRight(text, "\r\n"), nil
+	}
+	return p.askSecret("Passphrase: ")
+}
+
+// newPassphrase is passphrase, asked for twice.
+func (p *program) newPassphrase() ([]byte, error) {
+	first, err := p.passphrase()
+	if err != nil {
+		return nil, err
+	}
+	if len(first) == 0 {
+		return nil, failedf(exitUsage, "leave --passphrase out to keep the keys without one", "the passphrase is empty")
+	}
+	if os.Getenv(passphraseEnv) != "" {
+		return first, nil
+	}
+	again, err := p.askSecret("The same again: ")
+	if err == nil && !bytes.Equal(first, again) {
+		err = failedf(exitFailed, "try again", "the two passphrases differ")
+	}
+	return first, err
+}
+
+func (p *program) askSecret(question string) ([]byte, error) {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return nil, failedf(exitConfirm, "put it in a file and name that in "+passphraseEnv, "the key file needs a passphrase, and there is no terminal to ask on")
+	}
+	fmt.Fprint(p.stderr, question)
+	text, err := term.ReadPassword(int(os.Stdin.Fd()))
+	fmt.Fprintln(p.stderr)
+	return text, failed(exitFailed, err, "")
+}
+
+func newInit(p *program) *cobra.Command {
+	var name string
+	var sealed bool
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Make this device's keys",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := os.Stat(p.home().keyFile()); err == nil {
+				return failedf(exitFailed, "zsync id", "this device has its keys already (%s)", p.home().keyFile())
+			}
+			if cmd.Flags().Changed("name") {
+				if _, err := security.ParseDeviceName(name); err != nil {
+					return failed(exitUsage, err, "choose another with --name")
+				}
+			}
+			keys, err := p.loadOrMakeKeys(sealed)
+			if err != nil {
+				return err
+			}
+			return p.printID(keys, name)
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "what other devices call this one (default: the host's name)")
+	cmd.Flags().BoolVar(&sealed, "passphrase", false, "ask for a passphrase that seals the key file")
+	return cmd
+}
+
+func newID(p *program) *cobra.Command {
+	return p.jsonFlag(&cobra.Command{
+		Use:   "id",
+		Short: "Show this device's key, name and id",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			keys, err := p.loadOrMakeKeys(false)
+			if err != nil {
+				return err
+			}
+			return p.printID(keys, "")
+		},
+	})
+}
+
+// printID prints who this device is; name is a new name, or "".
+func (p *program) printID(keys *security.Keys, name string) error {
+	settings, err := p.remember(deviceFlags{name: name})
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return json.NewEncoder(p.stdout).Encode(struct {
+			Version int    `json:"v"`
+			Key     string `json:"key"`
+			Device  string `json:"device"`
+			Name    string `json:"name"`
+		}{1, keys.Key().String(), keys.Device().String(), settings.Name})
+	}
+	fmt.Fprintf(p.stdout, "key     %s\nname    %s\ndevice  %s\n", keys.Key(), settings.Name, keys.Device())
+	return nil
+}
+
+func newVersion(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Show the version",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(p.stdout, "zsync %s\n", version)
+			return err
+		},
+	}
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zsync/zsync/internal/control"
+)
+
+func newDevices(p *program) *cobra.Command {
+	list := func(cmd *cobra.Command, _ []string) error {
+		st, err := p.status(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return p.printDevices(st)
+	}
+	devices := &cobra.Command{Use: "devices", Short: "Show who is in the circle", Args: cobra.NoArgs, RunE: list}
+	devices.AddCommand(p.jsonFlag(&cobra.Command{Use: "ls", Short: "List the devices of the circle", Args: cobra.NoArgs, RunE: list}))
+	return p.jsonFlag(devices)
+}
+
+// deviceLine is one line of `zsync devices ls --json`.
+type deviceLine struct {
+	Version int    `json:"v"`
+	Device  string `json:"device"`
+	Name    string `json:"name"`
+	State   string `json:"state"`
+	Seen    string `json:"seen"`
+	Self    bool   `json:"self"`
+}
+
+func (p *program) printDevices(st control.Status) error {
+	lines := []deviceLine{{1, st.Device.Device, st.Device.Name, "here", "", true}}
+	for _, d := range st.Circle {
+		state := d.State
+		if d.Linked {
+			state = "linked"
+		}
+		lines = append(lines, deviceLine{1, d.Device, d.Name, state, d.Seen, false})
+	}
+	out := newTable(p.stdout)
+	for _, line := range lines {
+		if p.json {
+			if err := json.NewEncoder(p.stdout).Encode(line); err != nil {
+				return err
+			}
+			continue
+		}
+		out.row(line.Name, stateWords(line.State), line.Device[:16])
+	}
+	return out.flush()
+}
+
+func newFolders(p *program) *cobra.Command {
+	list := func(cmd *cobra.Command, _ []string) error {
+		st, err := p.status(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return p.printFolders(st)
+	}
+	folders := &cobra.Command{Use: "folders", Short: "Show what is shared, and how", Args: cobra.NoArgs, RunE: list}
+	folders.AddCommand(p.jsonFlag(&cobra.Command{Use: "ls", Short: "List the folders of this device", Args: cobra.NoArgs, RunE: list}))
+	return p.jsonFlag(folders)
+}
+
+// folderEntry is one line of `zsync folders ls --json`.
+type folderEntry struct {
+	Version int    `json:"v"`
+	Name    string `json:"name"`
+	Path    string `json:"path"`
+	Space   string `json:"space"`
+	Role    string `json:"role"`
+	State   string `json:"state"`
+}
+
+func (p *program) printFolders(st control.Status) error {
+	out := newTable(p.stdout)
+	for _, f := range st.Folders {
+		if p.json {
+			if err := json.NewEncoder(p.stdout).Encode(folderEntry{1, f.Label, f.Path, f.Space, f.Role, f.State}); err != nil {
+				return err
+			}
+			continue
+		}
+		out.row(f.Label, f.Role, stateWords(f.State), f.Path)
+	}
+	if err := out.flush(); err != nil || p.json {
+		return err
+	}
+	for _, label := range st.Offered {
+		fmt.Fprintf(p.stderr, "%s is in the circle and not here; to have it:  zsync watch DIR --label %s\n", printable(label), quoted(label))
+	}
+	return nil
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/filemq"
+	"github.com/zsync/zsync/internal/control"
+	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/internal/disk"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/internal/kv/bolt"
+	"github.com/zsync/zsync/internal/zeromq"
+	"github.com/zsync/zsync/security"
+	"github.com/zsync/zsync/zre"
+)
+
+// appliance is a device put together and ready to run.
+type appliance struct {
+	home     home
+	lock     *flock.Flock
+	database kv.Store
+	context  *zeromq.Context
+	running  *device.Running
+	server   *control.Server
+	self     control.Self
+}
+
+// errRunning says that another process runs the device of this home.
+var errRunning = errors.New("a device is running for this home already")
+
+// assemble opens the home and everything in it, and binds the sockets. The
+// device runs once run is called.
+func (p *program) assemble(f deviceFlags, sameFolder string) (a *appliance, err error) {
+	if err := p.makeHome(); err != nil {
+		return nil, err
+	}
+	a = &appliance{home: p.home(), lock: flock.New(p.home().lock())}
+	if held, err := a.lock.TryLock(); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", p.home().lock(), err)
+	} else if !held {
+		return nil, errRunning
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	keys, err := p.loadOrMakeKeys(false)
+	if err != nil {
+		return a, err
+	}
+	s, err := p.settle(f)
+	if err != nil {
+		return a, err
+	}
+	if err := os.MkdirAll(filepath.Join(a.home.dir, "spaces"), 0o700); err != nil {
+		return a, err
+	}
+	if a.database, err = bolt.Open(a.home.database()); err != nil {
+		return a, err
+	}
+	return a, a.wire(p, keys, s, sameFolder)
+}
+
+// wire connects the machines with the sockets and the disk.
+func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder string) (err error) {
+	lost, err := a.beginGeneration()
+	if err != nil {
+		return err
+	}
+	trust, circle, err := device.Known(a.database, a.home.trusted())
+	if err != nil {
+		return err
+	}
+	if _, err := zeromq.RaiseFileLimit(); err != nil {
+		fmt.Fprintf(p.stderr, "zsync: warning: %v\n", err)
+	}
+	if a.context, err = zeromq.NewContext(); err != nil {
+		return err
+	}
+	uuid := zre.UUID(draw())
+	mailbox, transfer, err := a.listen(p, keys, &s)
+	if err != nil {
+		return err
+	}
+	cert := keys.Certify(s.Name, 1)
+	a.running, err = device.NewRunning(device.Host{
+		Mailbox: zeromq.NewNetwork(mailbox), Transfer: zeromq.NewNetwork(transfer), Gate: zeromq.NewGate(a.context),
+		Open: func(reg device.Registration, post func(device.Address, any)) (device.Opened, error) {
+			return a.open(reg, sameFolder, post)
+		},
+		OldStore:     a.oldStore,
+		WriteTrusted: func(text []byte) error { return renameio.WriteFile(a.home.trusted(), text, 0o600) },
+		Seed:         seed,
+		Log:          slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}, a.database,
+		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed(), Lost: lost},
+		device.LinkConfig{
+			Keys: keys, Certificate: cert, UUID: uuid, Name: s.Name, Endpoint: advertised(s.Listen),
+			TransferPort: portOf(transfer.Endpoint()), Trust: trust, Circle: circle, Peers: staticPeers(s.Peers),
+		})
+	if err != nil {
+		return err
+	}
+	a.self = control.Self{
+		Key: keys.Key().String(), Device: keys.Device().String(), Name: s.Name,
+		Listen: hostPort(mailbox.Endpoint()), Transfer: hostPort(transfer.Endpoint()),
+	}
+	a.server, err = control.Listen(a.home.socket(), a.running, a.self)
+	if errors.Is(err, control.ErrPathTooLong) {
+		return failed(exitFailed, err, "choose a shorter home with --home DIR")
+	}
+	return err
+}
+
+// listen binds both links where they were bound before, and remembers where.
+func (a *appliance) listen(p *program, keys *security.Keys, s *settings) (mailbox, transfer *zeromq.Link, err error) {
+	_, secret := keys.Curve()
+	mailbox, err = a.bind("--listen", s.Listen, zeromq.Config{
+		Key: keys.Key(), Secret: secret, Multipart: true, MessageBytesMax: 1 << 20,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	s.Listen = hostPort(mailbox.Endpoint())
+	if s.Transfer == "" {
+		s.Transfer = sameHost(s.Listen)
+	}
+	transfer, err = a.bind("--listen-transfer", s.Transfer, zeromq.Config{
+		Key: keys.Key(), Secret: secret, MessageBytesMax: filemq.FrameBytesMax,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	s.Transfer = hostPort(transfer.Endpoint())
+	return mailbox, transfer, p.writeSettings(*s)
+}
+
+func (a *appliance) bind(flag, address string, cfg zeromq.Config) (*zeromq.Link, error) {
+	var err error
+	if cfg.Bind, err = endpoint(address); err != nil {
+		return nil, err
+	}
+	link, err := a.context.Listen(cfg)
+	if err != nil {
+		return nil, failed(exitFailed, fmt.Errorf("%s %s: %w", flag, address, err), "choose another address with "+flag+" HOST:PORT")
+	}
+	return link, nil
+}
+
+// beginGeneration counts the starts of this home, so that a home that was
+// restored from a backup or copied is known as one.
+func (a *appliance) beginGeneration() (lost bool, err error) {
+	const bucket = "generation"
+	var recorded security.Generation
+	err = a.database.View(func(tx kv.Tx) (err error) {
+		recorded, err = security.ParseGeneration(tx.Get(bucket, []byte("recorded")))
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	next, lost, err := security.CheckGeneration(a.home.generation(), recorded)
+	if err != nil {
+		return false, err
+	}
+	return lost, a.database.Update(func(tx kv.Tx) error {
+		tx.Put(bucket, []byte("recorded"), next.Encode())
+		return nil
+	})
+}
+
+// open opens one folder's database and directory.
+func (a *appliance) open(reg device.Registration, sameFolder string, post func(device.Address, any)) (device.Opened, error) {
+	if filepath.Dir(reg.Dir) == a.serveDir() {
+		if err := os.MkdirAll(reg.Dir, 0o755); err != nil {
+			return device.Opened{}, err
+		}
+	}
+	db, err := bolt.Open(a.home.space(reg.Space.String()))
+	if err != nil {
+		return device.Opened{}, err
+	}
+	folder, staged, err := disk.Open(reg.Dir, reg.Space, db, reg.Dir == sameFolder, post)
+	if err != nil {
+		return device.Opened{}, errors.Join(err, db.Close())
+	}
+	return device.Opened{Store: db, Disk: folder, Staged: staged}, nil
+}
+
+// serveDir is the directory under which this device may make folders of its own.
+func (a *appliance) serveDir() string { return a.running.Home.Served() }
+
+func (a *appliance) oldStore(id zsync.SpaceID) kv.Store {
+	old, err := bolt.OpenReadOnly(a.home.space(id.String()))
+	if err != nil {
+		return nil
+	}
+	return old
+}
+
+// run runs the device and its control socket until the context ends.
+func (a *appliance) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.running.Run(ctx) })
+	group.Go(func() error { return a.server.Run(ctx) })
+	return errors.Join(group.Wait(), a.close())
+}
+
+func (a *appliance) close() (err error) {
+	if a.context != nil {
+		err = a.context.Close()
+	}
+	if a.database != nil {
+		err = errors.Join(err, a.database.Close())
+	}
+	return errors.Join(err, a.lock.Unlock())
+}
+
+func draw() (octets [16]byte) {
+	_, _ = rand.Read(octets[:]) // never fails: see crypto/rand
+	return octets
+}
+
+func seed() (octets [32]byte) {
+	_, _ = rand.Read(octets[:]) // never fails: see crypto/rand
+	return octets
+}
+
+// staticPeers reads HOST:PORT[,KEY]; a key that was remembered has been checked.
+func staticPeers(texts []string) (peers []device.Peer) {
+	for _, text := range texts {
+		address, keyText, _ := strings.Cut(text, ",")
+		key, _ := zsync.ParseKey(keyText)
+		peers = append(peers, device.Peer{Address: address, Key: key})
+	}
+	return peers
+}
+
+// hostPort returns a bound endpoint as a person types it; ZeroMQ writes IPv4
+// addresses as IPv6 ones.
+func hostPort(endpoint string) string {
+	text := strings.TrimPrefix(endpoint, "tcp://")
+	if at, err := netip.ParseAddrPort(text); err == nil {
+		return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String()
+	}
+	return text
+}
+
+// advertised is what HELLO says: a host that means every interface tells peers
+// to use the address that they see.
+func advertised(endpoint string) string {
+	return strings.Replace(endpoint, "tcp://*:", "tcp://0.0.0.0:", 1)
+}
+
+func portOf(endpoint string) int {
+	_, port, err := net.SplitHostPort(hostPort(endpoint))
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
+// pollEvery is how often a command that waits asks how things are.
+const pollEvery = 200 * time.Millisecond

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zsync/zsync/internal/control"
+)
+
+func newStatus(p *program) *cobra.Command {
+	var wait, connected bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how far everything is, on one screen",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if wait {
+				return p.waitInSync(cmd.Context(), timeout, connected)
+			}
+			st, err := p.status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return p.printStatus(st)
+		},
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every device of the circle has been seen and all folders are in sync with all of them")
+	cmd.Flags().BoolVar(&connected, "connected", false, "with --wait: count only devices that are linked now")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long --wait waits (default: forever)")
+	return p.jsonFlag(cmd)
+}
+
+// status asks the running device, or reads what a stopped one has written down.
+func (p *program) status(ctx context.Context) (st control.Status, err error) {
+	err = orWithout(ctx, func() (err error) {
+		st, err = p.client().Status(ctx)
+		return err
+	}, func() (err error) {
+		st, err = p.stoppedStatus()
+		return err
+	})
+	return st, err
+}
+
+func (p *program) waitInSync(ctx context.Context, timeout time.Duration, connected bool) error {
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	began := time.Now()
+	why := "the device does not answer"
+	var asked time.Time
+	for {
+		if time.Since(asked) > time.Second {
+			err := p.client().Do(ctx, control.Order{Ask: true})
+			if errors.Is(err, control.ErrUnreachable) && !p.starting() {
+				return failed(exitUnreachable, err, "start it with  zsync daemon  or  zsync watch DIR")
+			}
+			asked = time.Now()
+		}
+		if st, err := p.client().Status(ctx); err == nil {
+			if why = st.Missing(began, connected); why == "" {
+				return p.printStatus(st)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return unlessInterrupted(ctx, exitTimeout, "zsync status", "not in sync after %s: %s", time.Since(began).Round(time.Second), why)
+		case <-time.After(pollEvery):
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/zsync/zsync/internal/control"
+	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/internal/kv/bolt"
+	"github.com/zsync/zsync/security"
+)
+
+// stoppedStatus reads what a device that does not run has written down.
+func (p *program) stoppedStatus() (control.Status, error) {
+	st := control.Empty()
+	keys, err := p.loadKeys()
+	if err != nil {
+		return st, err
+	}
+	s, err := p.settle(deviceFlags{})
+	if err != nil {
+		return st, err
+	}
+	st.Device = control.Self{Key: keys.Key().String(), Device: keys.Device().String(), Name: s.Name, Listen: s.Listen, Transfer: s.Transfer}
+	w, err := p.written()
+	if err != nil {
+		return st, err
+	}
+	for _, f := range w.folders {
+		st.Folders = append(st.Folders, control.Stopped(f))
+	}
+	st.Offered = append(st.Offered, w.offered...)
+	st.AddTrust(w.trust.Records())
+	return st, nil
+}
+
+// written is what a device keeps in its home.
+type written struct {
+	folders []device.Registration
+	offered []string
+	trust   *security.Trust
+}
+
+// written reads the home of a device that does not run.
+func (p *program) written() (w written, err error) {
+	if _, err := os.Stat(p.home().database()); errors.Is(err, fs.ErrNotExist) {
+		w.trust, err = security.LoadTrust(p.home().trusted())
+		return w, failed(exitFailed, err, "")
+	}
+	db, err := bolt.OpenReadOnly(p.home().database())
+	if err != nil {
+		return w, failed(exitFailed, err, "")
+	}
+	defer func() { err = failed(exitFailed, errors.Join(err, db.Close()), "") }()
+	if w.folders, _, err = device.Kept(db); err != nil {
+		return w, err
+	}
+	if w.offered, err = device.Offered(db); err != nil {
+		return w, err
+	}
+	w.trust, _, err = device.Known(db, p.home().trusted())
+	return w, err
+}
+
+// locked reports whether err is that another process has the database: a device
+// that is starting, whose control socket does not answer yet, or one that ends.
+func locked(err error) bool { return errors.Is(err, bolt.ErrLocked) }
+
+// orWithout does something with the running device, and else without it. A device
+// that is just starting or ending is waited for.
+func orWithout(ctx context.Context, with, without func() error) error {
+	for deadline := time.Now().Add(startingTime); ; {
+		err := with()
+		if !errors.Is(err, control.ErrUnreachable) {
+			return failed(exitFailed, err, "")
+		}
+		if err = without(); !locked(err) {
+			return err
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return unlessInterrupted(ctx, exitUnreachable, "zsync status", "the device of this home is starting, and does not answer yet")
+		}
+	}
+}
+
+// starting reports whether a process holds the home, which does not answer yet.
+func (p *program) starting() bool {
+	if _, err := os.Stat(p.home().lock()); err != nil {
+		return false
+	}
+	lock := flock.New(p.home().lock())
+	free, err := lock.TryLock()
+	if free {
+		err = lock.Unlock()
+	}
+	return !free && err == nil
+}
+
+// startingTime is how long a device may take to open its database and sockets.
+const startingTime = 10 * time.Second

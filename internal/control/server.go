@@ -1,0 +1,173 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/device"
+)
+
+const (
+	orderBytesMax   = 1 << 16
+	shutdownTime    = time.Second
+	headerReadTime  = 5 * time.Second
+	socketMode      = 0o600
+	pathStatus      = "/v1/status"
+	pathOrder       = "/v1/order"
+	pathLog         = "/v1/log"
+	contentTypeJSON = "application/json"
+	socketPathMax   = 103 // octets of a Unix socket's path, on every system
+)
+
+// ErrPathTooLong is returned where no socket fits in the home.
+var ErrPathTooLong = errors.New("the path of the control socket is too long")
+
+// Running is what a running device offers its command line.
+type Running interface {
+	Snapshot() device.Snapshot
+	Do(order any) error
+	History(folder string, yield func(device.HistoryLine) bool) error
+}
+
+// Order is one thing that a person asks of the running device; one field is set.
+type Order struct {
+	Watch   *Folder `json:"watch,omitempty"`
+	Unwatch string  `json:"unwatch,omitempty"`
+	Serve   string  `json:"serve,omitempty"`
+	Pair    *Dialed `json:"pair,omitempty"`
+	Peer    *Dialed `json:"peer,omitempty"`
+	Ask     bool    `json:"ask,omitempty"` // asks every peer how far it is
+}
+
+// Dialed is a device by key, by address, or by both.
+type Dialed struct {
+	Key     string `json:"key"`
+	Address string `json:"address"`
+}
+
+// Server answers for one device on one socket.
+type Server struct {
+	device   Running
+	self     Self
+	listener net.Listener
+}
+
+// Listen opens the socket at path, which a device that was killed may have left
+// behind: the caller holds the home's lock, so nobody else is using it.
+func Listen(path string, d Running, self Self) (*Server, error) {
+	if len(path) > socketPathMax {
+		return nil, fmt.Errorf("%w: %s has %d octets, at most %d", ErrPathTooLong, path, len(path), socketPathMax)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if err := os.Chmod(path, socketMode); err != nil {
+		return nil, errors.Join(fmt.Errorf("control socket: %w", err), listener.Close())
+	}
+	return &Server{device: d, self: self, listener: listener}, nil
+}
+
+// Run serves until the context ends.
+func (s *Server) Run(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+pathStatus, s.status)
+	mux.HandleFunc("POST "+pathOrder, s.order)
+	mux.HandleFunc("GET "+pathLog, s.log)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerReadTime}
+	stop := context.AfterFunc(ctx, func() {
+		late, cancel := context.WithTimeout(context.Background(), shutdownTime)
+		defer cancel()
+		if server.Shutdown(late) != nil {
+			_ = server.Close() // whoever still reads a stream is cut off
+		}
+	})
+	defer stop()
+	if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Status is the status of the device as it prints it.
+func (s *Server) Status() Status {
+	st := statusOf(s.device.Snapshot())
+	name := st.Device.Name
+	st.Device = s.self
+	st.Device.Name = name
+	return st
+}
+
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) { reply(w, s.Status()) }
+
+func (s *Server) order(w http.ResponseWriter, r *http.Request) {
+	var order Order
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, orderBytesMax)).Decode(&order); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	for _, each := range order.orders() {
+		if err := s.device.Do(each); err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+	}
+	reply(w, struct{}{})
+}
+
+// orders returns what the device is to do.
+func (o Order) orders() (out []any) {
+	if o.Watch != nil {
+		out = append(out, device.Watch{Registration: device.Registration{Label: o.Watch.Label, Dir: o.Watch.Path, Role: o.Watch.Role}})
+	}
+	if o.Unwatch != "" {
+		out = append(out, device.Unwatch{Label: o.Unwatch})
+	}
+	if o.Serve != "" {
+		out = append(out, device.ServeAll{Dir: o.Serve})
+	}
+	if o.Pair != nil {
+		if key, err := zsync.ParseKey(o.Pair.Key); err == nil {
+			out = append(out, device.Pair{Key: key, Address: o.Pair.Address})
+		}
+	}
+	if o.Peer != nil {
+		key, _ := zsync.ParseKey(o.Peer.Key) // zero: not said
+		out = append(out, device.Peer{Key: key, Address: o.Peer.Address})
+	}
+	if o.Ask {
+		out = append(out, device.AskProgress{})
+	}
+	return out
+}
+
+// log streams the history of a folder, or of all, as NDJSON.
+func (s *Server) log(w http.ResponseWriter, r *http.Request) {
+	encoder := json.NewEncoder(w)
+	err := s.device.History(r.URL.Query().Get("folder"), func(line device.HistoryLine) bool {
+		return encoder.Encode(LineOf(line)) == nil
+	})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+
+func reply(w http.ResponseWriter, what any) {
+	w.Header().Set("Content-Type", contentTypeJSON)
+	if err := json.NewEncoder(w).Encode(what); err != nil {
+		return // the client is gone
+	}
+}

@@ -1,0 +1,163 @@
+package control
+
+import (
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/security"
+)
+
+// statusOf turns a snapshot into what is printed. Lists are never null.
+func statusOf(s device.Snapshot) Status {
+	st := Empty()
+	st.Running = true
+	st.Device = Self{Key: s.Key.String(), Device: s.Device.String(), Name: s.Name}
+	st.Circle = devicesOf(s.Circle)
+	st.Offered = append(st.Offered, s.Offered...)
+	st.Counters = Counters{Commands: s.Links.Parsed, Ignored: s.Links.Ignored, Queued: s.Links.Queued, Joining: s.Joining}
+	for _, f := range s.Folders {
+		st.Folders = append(st.Folders, folderOf(f))
+	}
+	for _, h := range s.Halted {
+		st.Folders = append(st.Folders, haltedOf(h))
+	}
+	for _, p := range s.Links.Peers {
+		st.Peers = append(st.Peers, peerOf(p))
+	}
+	st.addAttempts(s.Links.Attempts, s.Records)
+	for _, r := range s.Records {
+		st.addRecord(r)
+	}
+	return st
+}
+
+// Empty is the status of a device that does not run and keeps nothing. No list
+// of a status is ever null.
+func Empty() Status {
+	return Status{
+		Version: 1, Folders: []Folder{}, Peers: []Peer{}, Attempts: []Attempt{}, Circle: []Device{},
+		Pending: []Pending{}, Keys: []string{}, Offered: []string{},
+	}
+}
+
+// Stopped is a folder of a device that does not run.
+func Stopped(reg device.Registration) Folder {
+	return Folder{
+		Label: reg.Label, Path: reg.Dir, Space: reg.Space.String(), Role: role(reg.Role), State: device.StateOffline,
+		Held: []Held{}, Problems: []Problem{}, Devices: []Device{},
+	}
+}
+
+// AddTrust adds the devices that a device trusts which does not run.
+func (st *Status) AddTrust(records []security.Record) {
+	for _, r := range records {
+		st.addRecord(r)
+		if r.State == security.InCircle {
+			st.Circle = append(st.Circle, Device{Device: r.Device.String(), Name: r.Name, State: device.StateOffline})
+		}
+	}
+}
+
+func (st *Status) addRecord(r security.Record) {
+	switch r.State {
+	case security.Pending, security.Paired:
+		st.Pending = append(st.Pending, Pending{r.Key.String(), r.Name, r.State.String(), stamp(r.Since)})
+	case security.InCircle:
+		st.Keys = append(st.Keys, r.Key.String())
+	}
+}
+
+// addAttempts leaves out the knocks of devices that were let in since, and those
+// without a key from the same address, which were theirs too.
+func (st *Status) addAttempts(attempts []device.Attempt, records []security.Record) {
+	trusted := make(map[zsync.Key]bool)
+	for _, r := range records {
+		trusted[r.Key] = r.State != security.Revoked
+	}
+	from := make(map[string]bool)
+	for _, a := range attempts {
+		if trusted[a.Key] && a.Why == "" {
+			from[a.Address] = true
+		}
+	}
+	for _, a := range attempts {
+		settled := trusted[a.Key] || a.Key.IsZero() && from[a.Address]
+		if a.Why != "" || !settled {
+			st.Attempts = append(st.Attempts, attemptOf(a))
+		}
+	}
+}
+
+func folderOf(f device.FolderStatus) Folder {
+	out := Folder{
+		Label: f.Label, Path: f.Dir, Space: f.Space.String(), Role: role(f.Role), State: f.State,
+		Files: f.Replica.Files, Bytes: f.Replica.Bytes, NeedFiles: f.Replica.NeedFiles, NeedBytes: f.Replica.NeedBytes,
+		Conflicts: f.Replica.Conflicts, Held: []Held{}, Problems: []Problem{},
+		Frontier: hex.EncodeToString(f.Frontier[:]), Lamport: f.Lamport, Devices: devicesOf(f.Devices),
+		Resumed: f.Resumed, Reused: f.Reused, Current: string(f.Current),
+	}
+	if f.Watch != "" {
+		out.Problems = append(out.Problems, Problem{Code: "watch", Why: f.Watch})
+	}
+	for _, p := range f.Replica.Problems {
+		out.Problems = append(out.Problems, Problem{string(p.Path), p.Code, p.Why})
+	}
+	return out
+}
+
+func haltedOf(h device.Halted) Folder {
+	return Folder{
+		Label: h.Label, Path: h.Dir, Space: h.Space.String(), Role: role(h.Role), State: device.StateHalted, Why: h.Why,
+		Held: []Held{}, Problems: []Problem{{Code: "halted", Why: h.Why}}, Devices: []Device{},
+	}
+}
+
+func role(text string) string {
+	if text == "" {
+		return "sync"
+	}
+	return text
+}
+
+func devicesOf(list []device.DeviceStatus) []Device {
+	out := make([]Device, len(list))
+	for i, d := range list {
+		out[i] = Device{d.Device.String(), d.Name, d.State, d.NeedFiles, d.NeedBytes, stamp(d.Seen), d.Linked}
+	}
+	return out
+}
+
+func peerOf(p device.PeerStatus) Peer {
+	out := Peer{
+		Key: p.Key.String(), Name: p.Name, State: "ready", Link: "static", Endpoint: p.Endpoint,
+		Sent: p.Sent, Received: p.Received,
+	}
+	if p.Device != (zsync.DeviceID{}) {
+		out.Device = p.Device.String()
+	}
+	switch {
+	case p.Evasive:
+		out.State = "evasive"
+	case p.Connecting:
+		out.State = "connecting"
+	}
+	return out
+}
+
+func attemptOf(a device.Attempt) Attempt {
+	out := Attempt{Address: strings.TrimPrefix(a.Address, "tcp://"), Count: a.Count, Last: stamp(a.Last), Why: a.Why}
+	if !a.Key.IsZero() {
+		out.Key = a.Key.String()
+	}
+	return out
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}

@@ -1,0 +1,111 @@
+package control
+
+// Status is what `zsync status --json` prints.
+type Status struct {
+	Version  int       `json:"v"`
+	Running  bool      `json:"running"`
+	Device   Self      `json:"device"`
+	Folders  []Folder  `json:"folders"`
+	Peers    []Peer    `json:"peers"`
+	Attempts []Attempt `json:"attempts"`
+	Circle   []Device  `json:"circle"`  // the other members, and how far they are with the circle's own log
+	Pending  []Pending `json:"pending"` // keys that were typed and whose owners are not yet in the circle
+	Keys     []string  `json:"keys"`    // of the devices in the circle
+	Offered  []string  `json:"offered"` // labels of the circle's folders that are not kept here
+	Counters Counters  `json:"counters"`
+}
+
+// Self is the device that answers.
+type Self struct {
+	Key      string `json:"key"`
+	Device   string `json:"device"`
+	Name     string `json:"name"`
+	Listen   string `json:"listen"`
+	Transfer string `json:"transfer"`
+	UI       string `json:"ui"`
+}
+
+// Folder is one folder on this device.
+type Folder struct {
+	Label     string    `json:"label"`
+	Path      string    `json:"path"`
+	Space     string    `json:"space"`
+	Role      string    `json:"role"`
+	State     string    `json:"state"`
+	Why       string    `json:"why,omitempty"`
+	Files     int64     `json:"files"`
+	Bytes     int64     `json:"bytes"`
+	NeedFiles int64     `json:"need_files"`
+	NeedBytes int64     `json:"need_bytes"`
+	Conflicts int64     `json:"conflicts"`
+	Held      []Held    `json:"held"`
+	Problems  []Problem `json:"problems"`
+	Frontier  string    `json:"frontier"`
+	Lamport   uint64    `json:"lamport"`
+	Devices   []Device  `json:"devices"`
+	Resumed   int64     `json:"resumed_chunks"`
+	Reused    int64     `json:"reused_chunks"`
+	Current   string    `json:"current"`
+}
+
+// Held is a batch that waits for a person.
+type Held struct {
+	ID  string `json:"id"`
+	Why string `json:"why"`
+}
+
+// Problem is why one path is not in sync.
+type Problem struct {
+	Path string `json:"path"`
+	Code string `json:"code"`
+	Why  string `json:"why"`
+}
+
+// Device is another device and how far it is.
+type Device struct {
+	Device    string `json:"device"`
+	Name      string `json:"name"`
+	State     string `json:"state"`
+	NeedFiles uint64 `json:"need_files"`
+	NeedBytes uint64 `json:"need_bytes"`
+	Seen      string `json:"seen"`
+	Linked    bool   `json:"linked"`
+}
+
+// Peer is a connected device.
+type Peer struct {
+	Device   string  `json:"device"`
+	Key      string  `json:"key"`
+	Name     string  `json:"name"`
+	State    string  `json:"state"`
+	Link     string  `json:"link"`
+	Endpoint string  `json:"endpoint"`
+	Sent     uint64  `json:"sent_bytes"`
+	Received uint64  `json:"received_bytes"`
+	RTT      float64 `json:"rtt_ms"`
+}
+
+// Attempt is a connection that came to nothing.
+type Attempt struct {
+	Key     string `json:"key"`
+	Address string `json:"address"`
+	Count   int    `json:"count"`
+	Last    string `json:"last"`
+	Why     string `json:"why,omitempty"`
+}
+
+// Pending is a key that was typed here and whose owner is not yet in the circle.
+type Pending struct {
+	Key   string `json:"key"`
+	Name  string `json:"name"`  // "" until it was met
+	State string `json:"state"` // pending: not met; paired: met, not yet in the circle
+	Since string `json:"since"`
+}
+
+// Counters are figures about the whole device.
+type Counters struct {
+	Commands uint64 `json:"commands_parsed"` // ZRE commands of peers
+	Ignored  int64  `json:"messages_ignored"`
+	Queued   int    `json:"items_queued"`
+	Joining  uint64 `json:"joining"` // the circle and folders that this device is not yet a member of
+}

@@ -1,0 +1,282 @@
+package device
+
+import (
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/replica"
+	"github.com/zsync/zsync/store"
+)
+
+const (
+	// retryEvery is how long items that nobody had are left before they are asked
+	// for again; a peer that comes or moves on ends the wait.
+	retryEvery = 2 * time.Second
+	// fetchItemsMax is how many items one order to the link holds.
+	fetchItemsMax = 1024
+)
+
+// Priorities of a request (filemq.md 4.3): lower is sooner.
+const (
+	prioLists  = 1
+	prioSmall  = 2
+	prioNormal = 4
+	prioBulk   = 6
+
+	smallBytes = 64 << 10
+	bulkBytes  = 64 << 20
+)
+
+// fetcher turns wanted contents into items to get. A content of one chunk is
+// one item. A larger one is read down its list, one node of chunks at a time, so
+// that memory does not grow with the file; chunks that this disk has already, in
+// the staging file or in another version, are not asked for.
+type fetcher struct {
+	space   zsync.SpaceID
+	wants   map[zsync.Digest]*want
+	unhad   []Item // nobody had these
+	retryAt time.Time
+	resumed int64 // chunks found whole in staging files
+	reused  int64 // chunks copied from other files of the folder
+}
+
+// want is one content on its way.
+type want struct {
+	replica.Want
+	nodes  []listRef      // list nodes to read, the next one last
+	chunks map[int64]Item // chunks asked for, by offset
+}
+
+// listRef is a list node and the place in the content of what it names.
+type listRef struct {
+	hash   zsync.Digest
+	size   uint32
+	offset int64
+}
+
+func newFetcher(space zsync.SpaceID) *fetcher {
+	return &fetcher{space: space, wants: make(map[zsync.Digest]*want)}
+}
+
+func (w *want) prio() uint8 {
+	switch {
+	case w.Size <= smallBytes:
+		return prioSmall
+	case w.Size <= bulkBytes:
+		return prioNormal
+	}
+	return prioBulk
+}
+
+// want takes up new contents and drops those no longer wanted.
+func (f *FolderMachine) want(tx kv.Tx, wants []replica.Want, unwanted []zsync.Digest) {
+	if len(unwanted) > 0 {
+		for _, content := range unwanted {
+			delete(f.fetch.wants, content)
+		}
+		f.space.emit(Address{Part: Link}, Unfetch{f.cfg.Space, unwanted})
+	}
+	var run Fetch
+	for _, each := range wants {
+		w := &want{Want: each}
+		f.fetch.wants[each.Content] = w
+		if each.Size > zsync.ContentChunkMax {
+			w.nodes = []listRef{{hash: each.Content, size: each.ListLen}}
+			f.nextList(tx, w)
+			continue
+		}
+		item := Item{Hash: each.Content, Size: uint32(each.Size)}
+		if run.From != each.Author || run.Prio != w.prio() || len(run.Items) == fetchItemsMax {
+			f.request(run)
+			run = Fetch{From: each.Author, Prio: w.prio(), Total: zsync.ContentChunkMax}
+		}
+		run.Items = append(run.Items, item)
+	}
+	f.request(run)
+}
+
+func (f *FolderMachine) request(q Fetch) {
+	if len(q.Items) > 0 {
+		q.Space = f.cfg.Space
+		f.space.emit(Address{Part: Link}, q)
+	}
+}
+
+// nextList goes on with the next list node of w, from the database where it is
+// known, else from a peer; without one left, the content is whole.
+func (f *FolderMachine) nextList(tx kv.Tx, w *want) {
+	for len(w.nodes) > 0 {
+		next := w.nodes[len(w.nodes)-1]
+		data, known := f.replica.ListNode(tx, w.Content, next.hash)
+		if !known {
+			item := Item{Of: w.Content, Hash: next.hash, Size: next.size, Lists: true}
+			f.request(Fetch{From: w.Author, Prio: prioLists, Total: w.Size, Items: []Item{item}})
+			return
+		}
+		if !f.readList(tx, w, data) {
+			return
+		}
+	}
+}
+
+// readList takes the node on top of w.nodes apart: into more nodes, and then it
+// returns true, or into chunks, which go to the disk to see which it has.
+func (f *FolderMachine) readList(tx kv.Tx, w *want, data []byte) (again bool) {
+	at := w.nodes[len(w.nodes)-1]
+	w.nodes = w.nodes[:len(w.nodes)-1]
+	list, err := store.ParseListNode(at.hash, data)
+	if err == nil && at.offset+list.Size > w.Size {
+		err = store.ErrCorrupt
+	}
+	if err != nil {
+		f.abandon(tx, w, err)
+		return false
+	}
+	if len(w.nodes) > 0 {
+		w.nodes[len(w.nodes)-1].offset = at.offset + list.Size
+	}
+	if list.Level > 0 {
+		w.nodes = append(w.nodes, below(at, list)...)
+		return true
+	}
+	chunks := make([]store.Chunk, len(list.Entries))
+	offset := at.offset
+	for i, entry := range list.Entries {
+		chunks[i] = store.Chunk{Hash: entry.Hash, Offset: offset, Size: int(entry.Len)}
+		offset += int64(entry.Len)
+	}
+	f.space.emit(Address{Part: Disk, Space: f.cfg.Space}, Assemble{
+		Content: w.Content, Size: w.Size, Chunks: chunks,
+		From: f.replica.Sources(tx, w.Content, chunks),
+	})
+	return false
+}
+
+// below returns the nodes that a node of a higher level names, the first of them
+// last. Only its place is known; each other's is where its elder ends.
+func below(at listRef, list store.List) []listRef {
+	refs := make([]listRef, len(list.Entries))
+	for i, entry := range list.Entries {
+		refs[len(refs)-1-i] = listRef{hash: entry.Hash, size: entry.Len}
+	}
+	refs[len(refs)-1].offset = at.offset
+	return refs
+}
+
+func (f *FolderMachine) abandon(tx kv.Tx, w *want, err error) {
+	delete(f.fetch.wants, w.Content)
+	f.space.emit(Address{Part: Link}, Unfetch{f.cfg.Space, []zsync.Digest{w.Content}})
+	f.replica.Staged(tx, time.Time{}, w.Content, err)
+}
+
+// gotNodes takes list nodes, whose digests the link has checked.
+func (f *FolderMachine) gotNodes(tx kv.Tx, in GotNodes) {
+	w := f.fetch.wants[in.Of]
+	if w == nil {
+		return
+	}
+	f.replica.KeepList(tx, in.Of, in.Nodes)
+	f.nextList(tx, w)
+}
+
+// assembled asks for the chunks that this disk does not have.
+func (f *FolderMachine) assembled(tx kv.Tx, now time.Time, in Assembled) {
+	w := f.fetch.wants[in.Content]
+	if w == nil {
+		return
+	}
+	if in.Err != nil {
+		delete(f.fetch.wants, in.Content)
+		f.replica.Staged(tx, now, in.Content, in.Err)
+		return
+	}
+	f.fetch.resumed += int64(in.Resumed)
+	w.chunks = make(map[int64]Item)
+	run := Fetch{From: w.Author, Prio: w.prio(), Total: w.Size}
+	for i, chunk := range in.Chunks {
+		if in.Have[i] {
+			f.fetch.reused++
+			continue
+		}
+		item := Item{Of: w.Content, Hash: chunk.Hash, Offset: chunk.Offset, Size: uint32(chunk.Size)}
+		w.chunks[chunk.Offset] = item
+		if run.Items = append(run.Items, item); len(run.Items) == fetchItemsMax {
+			f.request(run)
+			run.Items = nil
+		}
+	}
+	f.fetch.reused -= int64(in.Resumed)
+	f.request(run)
+	f.proceed(tx, now, w)
+}
+
+// staged takes what became of received pieces.
+func (f *FolderMachine) staged(tx kv.Tx, now time.Time, in Staged) {
+	for _, piece := range in.Pieces {
+		w := f.fetch.wants[piece.Content]
+		if w == nil {
+			continue
+		}
+		switch {
+		case piece.Err == nil && w.Size > zsync.ContentChunkMax:
+			delete(w.chunks, piece.Offset)
+			f.proceed(tx, now, w)
+		case piece.Err == nil:
+			delete(f.fetch.wants, w.Content)
+			f.replica.Staged(tx, now, w.Content, nil)
+		case !isCorrupt(piece.Err): // a corrupt one comes again from elsewhere
+			delete(f.fetch.wants, w.Content)
+			f.space.emit(Address{Part: Link}, Unfetch{f.cfg.Space, []zsync.Digest{w.Content}})
+			f.replica.Staged(tx, now, w.Content, piece.Err)
+		}
+	}
+}
+
+// proceed goes to the next list node, or ends, once all chunks are there.
+func (f *FolderMachine) proceed(tx kv.Tx, now time.Time, w *want) {
+	switch {
+	case len(w.chunks) > 0:
+	case len(w.nodes) > 0:
+		f.nextList(tx, w)
+	default:
+		delete(f.fetch.wants, w.Content)
+		f.replica.Staged(tx, now, w.Content, nil)
+	}
+}
+
+// unfetched keeps items that nobody had, to ask again later.
+func (x *fetcher) unfetched(now time.Time, items []Item) {
+	x.unhad = append(x.unhad, items...)
+	if x.retryAt.IsZero() {
+		x.retryAt = now.Add(retryEvery)
+	}
+}
+
+// retry asks again at the next turn: a peer came, or one has more than before.
+func (x *fetcher) retry() {
+	if len(x.unhad) > 0 {
+		x.retryAt = time.Unix(0, 1)
+	}
+}
+
+func (x *fetcher) deadline() time.Time { return x.retryAt }
+
+// again returns the items that are to be asked for once more now.
+func (x *fetcher) again(now time.Time) []Item {
+	if x.retryAt.IsZero() || now.Before(x.retryAt) {
+		return nil
+	}
+	items := x.unhad
+	x.unhad, x.retryAt = nil, time.Time{}
+	return items
+}
+
+// refetch asks for the items whose wait is over, grouped by what they belong to.
+func (f *FolderMachine) refetch(now time.Time) {
+	for _, item := range f.fetch.again(now) {
+		if w := f.fetch.wants[item.content()]; w != nil {
+			f.request(Fetch{From: w.Author, Prio: w.prio(), Total: w.Size, Items: []Item{item}})
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package device
+
+import (
+	"errors"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/replica"
+	"github.com/zsync/zsync/security"
+)
+
+// FolderConfig is what a folder's machine starts from.
+type FolderConfig struct {
+	Registration
+	Keys   *security.Keys
+	Cert   security.Certificate
+	Seed   [32]byte // fresh random octets at each start
+	Lost   bool     // this device's state may be older than what it has published
+	Staged []zsync.Digest
+}
+
+// FolderMachine is one folder's copy on this device: its log, what the log says
+// should be on the disk, what is on the disk, and the fetching of the rest. It
+// owns one database and works in turns of one transaction each; its effects are
+// released after the commit. A turn that fails leaves the machine useless: its
+// owner drops it and opens it again from the database.
+type FolderMachine struct {
+	cfg     FolderConfig
+	store   kv.Store
+	space   *space
+	replica *replica.Replica
+	fetch   *fetcher
+	joined  bool // home was told that this device is a member
+	status  FolderStatus
+}
+
+// OpenFolderMachine opens the folder from its database and orders the first scan.
+func OpenFolderMachine(now time.Time, store kv.Store, cfg FolderConfig) (*FolderMachine, []Effect, error) {
+	f := &FolderMachine{cfg: cfg, store: store, fetch: newFetcher(cfg.Space)}
+	err := store.Update(func(tx kv.Tx) error { return f.open(tx, now) })
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, f.space.take(), nil
+}
+
+func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
+	f.space, err = openSpace(tx, now, spaceConfig{
+		id: f.cfg.Space, keys: f.cfg.Keys, cert: f.cfg.Cert, draws: &draws{seed: f.cfg.Seed},
+		founding: f.cfg.Founding, kind: eventlog.Folder, lost: f.cfg.Lost,
+	})
+	if err != nil {
+		return err
+	}
+	syncs := f.cfg.Role == "" || f.cfg.Role == "sync"
+	f.replica, err = replica.Open(tx, replica.Config{Space: f.cfg.Space, Applies: syncs, Authors: syncs})
+	if err != nil {
+		return err
+	}
+	f.space.emit(Address{Part: Link}, Enter{f.cfg.Space})
+	f.replica.Start(tx, now, f.cfg.Staged)
+	return f.finish(tx, now)
+}
+
+// Handle takes inputs in one turn and returns what is to be done after it.
+func (f *FolderMachine) Handle(now time.Time, in []any) ([]Effect, error) {
+	err := f.store.Update(func(tx kv.Tx) error {
+		for _, what := range in {
+			if err := f.receive(tx, now, what); err != nil {
+				return err
+			}
+		}
+		f.space.advance(tx, now)
+		f.replica.Advance(tx, now)
+		f.refetch(now)
+		return f.finish(tx, now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f.space.take(), nil
+}
+
+// Deadline is when a turn is next needed without an input.
+func (f *FolderMachine) Deadline() time.Time {
+	next := f.space.deadline(f.space.member)
+	next = earliest(next, f.replica.Deadline())
+	next = earliest(next, f.fetch.deadline())
+	if f.space.waiting {
+		next = earliest(next, f.space.confirmBy)
+	}
+	return next
+}
+
+// receive is the switch from an input to the one method that it is for.
+func (f *FolderMachine) receive(tx kv.Tx, now time.Time, what any) error {
+	switch in := what.(type) {
+	case Linked:
+		f.space.linked(tx, now, in.Peer)
+		f.fetch.retry()
+	case Unlinked:
+		f.space.unlinked(now, in.Device)
+	case Heard:
+		return f.heard(tx, now, in)
+	case Listed:
+		f.replica.Listed(tx, now, in.Listing)
+	case Hashed:
+		f.replica.Hashed(tx, now, in.Results)
+	case Hinted:
+		f.replica.Hinted(now, in.Dirs, in.All)
+		f.status.watch = in.Problem
+	case Staged:
+		f.staged(tx, now, in)
+	case GotNodes:
+		f.gotNodes(tx, in)
+	case Assembled:
+		f.assembled(tx, now, in)
+	case Unfetched:
+		f.fetch.unfetched(now, in.Items)
+	case Copied:
+		f.replica.Staged(tx, now, in.Content, in.Err)
+	case Flushed:
+		f.replica.Flushed(tx, now, in.Err)
+	case Applied:
+		f.replica.Applied(tx, now, in.Results)
+	case Serve:
+		f.serve(tx, in)
+	case AskProgress:
+		f.space.tellers.asks()
+	}
+	return nil
+}
+
+func (f *FolderMachine) heard(tx kv.Tx, now time.Time, in Heard) error {
+	merged, err := f.space.heard(tx, now, in)
+	if err != nil {
+		return err
+	}
+	if in.Type == typeProgress {
+		f.fetch.retry()
+	}
+	if merged.Refold {
+		return f.replica.Refold(tx, func(yield func(eventlog.Event) bool) { f.space.log.Each(tx, yield) })
+	}
+	return f.replica.Fold(tx, merged.Fresh)
+}
+
+// finish logs what the disk has that the log lacks, and collects every order.
+func (f *FolderMachine) finish(tx kv.Tx, now time.Time) error {
+	if err := f.record(tx, now); err != nil {
+		return err
+	}
+	f.order(tx, now)
+	f.report(tx, now)
+	return tx.Err()
+}
+
+// record appends the operations that scans and hashes have found, each body one
+// event, and lets the disk's state take the dots of the versions so made.
+func (f *FolderMachine) record(tx kv.Tx, now time.Time) error {
+	s := f.space
+	if s.member = s.right(tx) != security.RightNone; s.member && !f.joined {
+		f.joined = true
+		s.emit(Address{Part: Home}, Joined{s.id})
+	}
+	may := s.mayAppend(tx, now)
+	f.replica.SetAuthor(may)
+	s.waiting = s.member && !may
+	for may {
+		writer, seq := f.space.log.Next(tx)
+		body := f.replica.Body(tx, writer, seq)
+		if body == nil {
+			return nil
+		}
+		ev, err := f.space.append(tx, now, zsync.KindFS, body)
+		if err != nil {
+			return err
+		}
+		if ev.Void {
+			return errors.New("device: this device may not write to the folder, though it is a member")
+		}
+		if err := f.replica.Fold(tx, []eventlog.Event{ev}); err != nil {
+			return err
+		}
+		f.replica.Logged(tx, ev)
+	}
+	return nil
+}
+
+// order turns the replica's orders into effects.
+func (f *FolderMachine) order(tx kv.Tx, now time.Time) {
+	disk := Address{Part: Disk, Space: f.cfg.Space}
+	out := f.replica.Output()
+	f.status.Current = currentOf(out, f.status.Current)
+	for _, path := range out.List {
+		f.space.emit(disk, ListDir{path})
+	}
+	for jobs := range batches(out.Hash, hashJobsMax, hashBytesMax) {
+		f.space.emit(disk, HashFiles{jobs})
+	}
+	for _, job := range out.Copy {
+		f.space.emit(disk, CopyContent{job})
+	}
+	f.want(tx, out.Want, out.Unwant)
+	if len(out.Unstage) > 0 {
+		f.space.emit(disk, UnstageFiles{out.Unstage})
+	}
+	if out.Flush {
+		f.space.emit(disk, FlushStaged{})
+	}
+	if out.Apply != nil {
+		f.space.emit(disk, ApplyBatch{*out.Apply})
+	}
+}
+
+// currentOf returns the path that a person watching would want to see.
+func currentOf(out replica.Output, last zsync.Path) zsync.Path {
+	switch {
+	case out.Apply != nil && len(out.Apply.Changes) > 0:
+		return out.Apply.Changes[len(out.Apply.Changes)-1].Path
+	case len(out.Hash) > 0:
+		return out.Hash[len(out.Hash)-1].Path
+	}
+	return last
+}

@@ -1,0 +1,155 @@
+package device
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/replica"
+	"github.com/zsync/zsync/security"
+)
+
+// HistoryLine is one operation of a folder's log, as a person reads it.
+type HistoryLine struct {
+	Event   zsync.EventID
+	Lamport uint64
+	Seq     uint64
+	Device  zsync.DeviceID
+	Name    string // of the device
+	Wall    time.Time
+	Folder  string
+	Op      string // put, delete, move, attr, mkdir, member
+	Path    string // where the file is now, or was last
+	From    string
+	Size    int64
+	Content zsync.Digest
+}
+
+// History yields the operations of a folder's log, or of every folder's (""),
+// oldest first, until yield returns false.
+func (r *Running) History(label string, yield func(HistoryLine) bool) error {
+	r.mutex.RLock()
+	var folders []*runningFolder
+	for _, f := range r.folders {
+		if label == "" || f.reg.Label == label {
+			folders = append(folders, f)
+		}
+	}
+	r.mutex.RUnlock()
+	slices.SortFunc(folders, func(a, b *runningFolder) int { return cmp.Compare(a.reg.Label, b.reg.Label) })
+	if len(folders) == 0 && label != "" {
+		return fmt.Errorf("this device keeps no folder %q", label)
+	}
+	for _, f := range folders {
+		var lines []HistoryLine
+		var err error
+		f.loop.call(func() { lines, err = f.machine.History() })
+		if err != nil {
+			return err
+		}
+		for _, line := range lines {
+			if !yield(line) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// StoppedHistory reads the history of a folder whose device does not run.
+func StoppedHistory(store kv.Store, reg Registration) ([]HistoryLine, error) {
+	f := &FolderMachine{cfg: FolderConfig{Registration: reg}, store: store}
+	err := store.View(func(tx kv.Tx) (err error) {
+		f.space = &space{members: security.OpenMembers(tx)}
+		if f.space.log, err = eventlog.Open(tx, reg.Space); err != nil {
+			return err
+		}
+		f.replica, err = replica.Open(tx, replica.Config{Space: reg.Space})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f.History()
+}
+
+// History returns every operation of the folder's log, oldest first.
+func (f *FolderMachine) History() (lines []HistoryLine, err error) {
+	err = f.store.View(func(tx kv.Tx) error {
+		names := f.space.names(tx)
+		f.space.log.Each(tx, func(ev eventlog.Event) bool {
+			base := HistoryLine{
+				Event: ev.ID, Lamport: ev.Header.Lamport, Seq: ev.Header.Seq, Device: ev.Author,
+				Name: names[ev.Author], Wall: time.UnixMilli(int64(ev.Header.WallMS)), Folder: f.cfg.Label,
+			}
+			lines = append(lines, f.linesOf(tx, ev, base)...)
+			return true
+		})
+		return nil
+	})
+	return lines, err
+}
+
+// linesOf reads the operations of one event. Void events say nothing.
+func (f *FolderMachine) linesOf(tx kv.Tx, ev eventlog.Event, base HistoryLine) (lines []HistoryLine) {
+	switch {
+	case ev.Void:
+	case ev.Header.Kind == zsync.KindMember:
+		members, err := security.DecodeMemberBody(ev.Body)
+		if err != nil {
+			return nil
+		}
+		for _, m := range members {
+			line := base
+			line.Op, line.Path = "member", m.Cert.Name
+			lines = append(lines, line)
+		}
+	case ev.Header.Kind == zsync.KindFS:
+		body, err := replica.DecodeBody(ev.Body)
+		if err != nil {
+			return nil
+		}
+		for i, op := range body {
+			lines = append(lines, f.lineOf(tx, ev.Header.Stamp(uint32(i)), op, base))
+		}
+	}
+	return lines
+}
+
+func (f *FolderMachine) lineOf(tx kv.Tx, at zsync.Stamp, op replica.Op, line HistoryLine) HistoryLine {
+	line.Size, line.Content = op.Size, op.Content
+	switch {
+	case op.Kind == replica.OpPut && op.Type == zsync.TypeDir:
+		line.Op = "mkdir"
+	case op.Kind == replica.OpPut:
+		line.Op = "put"
+	case op.Kind == replica.OpDel:
+		line.Op = "delete"
+	case op.Kind == replica.OpMove:
+		line.Op = "move"
+	case op.Kind == replica.OpAttr:
+		line.Op = "attr"
+	}
+	if op.Kind == replica.OpPut || op.Kind == replica.OpMove {
+		line.Path = string(f.replica.PathIn(tx, op.Parent, op.Name))
+	} else {
+		line.Path = string(f.replica.PathOf(tx, op.Node))
+	}
+	if op.Kind == replica.OpMove {
+		line.From = string(f.replica.PathBefore(tx, op.Node, at))
+	}
+	return line
+}
+
+// names returns what each member calls itself.
+func (s *space) names(tx kv.Tx) map[zsync.DeviceID]string {
+	names := make(map[zsync.DeviceID]string)
+	for _, member := range s.members.List(tx) {
+		names[member.Device] = member.Cert.Name
+	}
+	return names
+}

@@ -1,0 +1,296 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/internal/wire"
+	"github.com/zsync/zsync/security"
+)
+
+// HomeConfig is what the home machine starts from.
+type HomeConfig struct {
+	Keys *security.Keys
+	Cert security.Certificate
+	Seed [32]byte // fresh random octets at each start
+	Lost bool     // this device's state may be older than what it has published
+}
+
+// HomeMachine keeps what a device is by itself and with its circle: whom it
+// trusts, which folders it keeps, and the circle's log, which says who the other
+// devices are and which space each label means. All of it is in device.db.
+type HomeMachine struct {
+	cfg     HomeConfig
+	store   kv.Store
+	draws   *draws
+	circle  *space // nil: none yet
+	folders map[string]Registration
+	joined  map[zsync.SpaceID]bool // folders that this device is a member of
+	serve   string                 // where folders offered are put; "": nowhere
+	met     map[zsync.DeviceID]security.Certificate
+	joining uint64 // spaces that this device is not yet a member of
+	out     []Effect
+}
+
+const (
+	bucketHome    = "home"
+	bucketFolders = "folders"
+
+	keyTrust  = "trust"
+	keyCircle = "circle"
+	keyServe  = "serve"
+)
+
+// circleRecord is how device.db remembers the circle.
+type circleRecord struct {
+	Space    zsync.SpaceID   `cbor:"1,keyasint"`
+	Founding *foundingRecord `cbor:"2,keyasint,omitempty"`
+}
+
+// OpenHomeMachine reads device.db, and orders the opening of every folder in it.
+func OpenHomeMachine(now time.Time, store kv.Store, cfg HomeConfig) (*HomeMachine, []Effect, error) {
+	h := &HomeMachine{
+		cfg: cfg, store: store, draws: &draws{seed: cfg.Seed},
+		folders: make(map[string]Registration), joined: make(map[zsync.SpaceID]bool),
+		met: make(map[zsync.DeviceID]security.Certificate),
+	}
+	err := store.Update(func(tx kv.Tx) error { return h.open(tx, now) })
+	if err != nil {
+		return nil, nil, err
+	}
+	return h, h.take(), nil
+}
+
+func (h *HomeMachine) open(tx kv.Tx, now time.Time) error {
+	if err := h.readFolders(tx); err != nil {
+		return err
+	}
+	h.serve = string(tx.Get(bucketHome, []byte(keyServe)))
+	if data := tx.Get(bucketHome, []byte(keyCircle)); data != nil {
+		var record circleRecord
+		if err := wire.Unmarshal(data, &record); err != nil {
+			return fmt.Errorf("device: circle in device.db: %w", err)
+		}
+		if err := h.openCircle(tx, now, record); err != nil {
+			return err
+		}
+	}
+	for _, label := range sortedLabels(h.folders) {
+		h.emit(Address{Part: Owner}, OpenFolder{Registration: h.folders[label]})
+	}
+	return h.finish(tx, now)
+}
+
+// Handle takes inputs in one turn and returns what is to be done after it.
+func (h *HomeMachine) Handle(now time.Time, in []any) ([]Effect, error) {
+	err := h.store.Update(func(tx kv.Tx) error {
+		for _, what := range in {
+			if err := h.receive(tx, now, what); err != nil {
+				return err
+			}
+		}
+		if h.circle != nil {
+			h.circle.advance(tx, now)
+		}
+		return h.finish(tx, now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h.take(), nil
+}
+
+// Deadline is when a turn is next needed without an input.
+func (h *HomeMachine) Deadline() time.Time {
+	if h.circle == nil {
+		return time.Time{}
+	}
+	next := h.circle.deadline(h.circle.member)
+	if h.circle.waiting {
+		next = earliest(next, h.circle.confirmBy)
+	}
+	return next
+}
+
+// receive is the switch from an input to the one method that it is for.
+func (h *HomeMachine) receive(tx kv.Tx, now time.Time, what any) error {
+	switch in := what.(type) {
+	case SaveTrust:
+		tx.Put(bucketHome, []byte(keyTrust), in.Text)
+		h.emit(Address{Part: Owner}, WriteTrusted{in.Text})
+	case security.Met:
+		return h.meet(tx, now, in)
+	case Joined:
+		h.joined[in.Space] = true
+	case Watch:
+		return h.watch(tx, now, in.Registration)
+	case Unwatch:
+		h.unwatch(tx, in.Label)
+	case ServeAll:
+		h.serve = in.Dir
+		tx.Put(bucketHome, []byte(keyServe), []byte(in.Dir))
+	case Linked:
+		h.circle.linked(tx, now, in.Peer)
+	case Unlinked:
+		h.circle.unlinked(now, in.Device)
+	case Heard:
+		return h.heard(tx, now, in)
+	case AskProgress:
+		if h.circle != nil {
+			h.circle.tellers.asks()
+		}
+	}
+	return nil
+}
+
+// heard takes a log message of the circle.
+func (h *HomeMachine) heard(tx kv.Tx, now time.Time, in Heard) error {
+	merged, err := h.circle.heard(tx, now, in)
+	if err != nil {
+		return err
+	}
+	h.fold(tx, merged)
+	return nil
+}
+
+// meet takes a device that was paired by key one step further into one circle
+// with this one.
+func (h *HomeMachine) meet(tx kv.Tx, now time.Time, in security.Met) error {
+	switch in.Next {
+	case security.StepFound, security.StepInvite, security.StepSettled:
+		h.met[in.Cert.Device()] = in.Cert
+		if h.circle == nil {
+			return h.found(tx, now)
+		}
+	case security.StepJoin:
+		if h.circle == nil {
+			return h.openCircle(tx, now, circleRecord{Space: in.Circle})
+		}
+	case security.StepAwait: // the other one founds it and says so
+	}
+	return nil
+}
+
+// found begins the circle.
+func (h *HomeMachine) found(tx kv.Tx, now time.Time) error {
+	founding, id, err := h.conceive(now, eventlog.Circle)
+	if err != nil {
+		return err
+	}
+	return h.openCircle(tx, now, circleRecord{Space: id.Space(), Founding: founding.record()})
+}
+
+// conceive fixes a genesis and learns its id, in a database of its own that is
+// then forgotten; the space's machine writes the same genesis again.
+func (h *HomeMachine) conceive(now time.Time, t eventlog.Type) (*Founding, zsync.EventID, error) {
+	f := &Founding{Nonce: h.draws.next(), Incarnation: h.draws.next(), Wall: now}
+	var id zsync.EventID
+	err := kv.NewMemory().Update(func(tx kv.Tx) error {
+		author := authorFor(h.cfg.Keys, zsync.SpaceID{}, f.Incarnation, 0)
+		_, genesis, err := eventlog.Found(tx, t, author, f.Nonce, wallMS(f.Wall), security.OpenMembers(tx))
+		id = genesis.ID
+		return err
+	})
+	f.Genesis = id
+	return f, id, err
+}
+
+// openCircle takes up a circle: the one remembered, founded, or joined.
+func (h *HomeMachine) openCircle(tx kv.Tx, now time.Time, record circleRecord) error {
+	tx.Put(bucketHome, []byte(keyCircle), wire.Marshal(record))
+	circle, err := openSpace(tx, now, spaceConfig{
+		id: record.Space, keys: h.cfg.Keys, cert: h.cfg.Cert, draws: h.draws,
+		founding: record.Founding.founding(), kind: eventlog.Circle, lost: h.cfg.Lost,
+	})
+	if err != nil {
+		return err
+	}
+	h.circle = circle
+	h.tellLink(tx)
+	h.emit(Address{Part: Link}, Enter{record.Space})
+	return nil
+}
+
+// tellLink says which circle this is and who is in it.
+func (h *HomeMachine) tellLink(tx kv.Tx) {
+	is := CircleIs{Space: h.circle.id}
+	for _, member := range h.circle.members.List(tx) {
+		is.Members = append(is.Members, member.Cert)
+	}
+	h.emit(Address{Part: Link}, is)
+}
+
+// finish writes what this device has to say in the circle, sees that the folders
+// here are the circle's, and collects what the circle has to send.
+func (h *HomeMachine) finish(tx kv.Tx, now time.Time) error {
+	if h.circle == nil {
+		return tx.Err()
+	}
+	if err := h.speak(tx, now); err != nil {
+		return err
+	}
+	if err := h.agree(tx, now); err != nil {
+		return err
+	}
+	c := h.circle
+	h.joining = h.awaited()
+	c.collect(now, line{Device: h.cfg.Keys.Device(), Linked: true, Applied: c.log.Frontier(), NeedFiles: h.joining})
+	h.out = append(h.out, c.take()...)
+	return tx.Err()
+}
+
+// awaited counts the spaces that this device keeps and is not yet a member of.
+func (h *HomeMachine) awaited() (n uint64) {
+	if !h.circle.member {
+		n++
+	}
+	for _, folder := range h.folders {
+		if !h.joined[folder.Space] {
+			n++
+		}
+	}
+	return n
+}
+
+// speak claims the labels that nobody has claimed, then admits the devices that
+// were paired here, so that a newcomer finds the claims in its past.
+func (h *HomeMachine) speak(tx kv.Tx, now time.Time) error {
+	c := h.circle
+	c.member = c.right(tx) != security.RightNone
+	may := c.mayAppend(tx, now)
+	c.waiting = c.member && !may
+	if !may {
+		return nil
+	}
+	if body := h.unclaimed(tx); body != nil {
+		ev, err := c.append(tx, now, zsync.KindFolder, body)
+		if err != nil {
+			return err
+		}
+		h.fold(tx, eventlog.Merged{Fresh: []eventlog.Event{ev}})
+	}
+	for _, device := range sortedDevices(h.met) {
+		if err := c.admit(tx, now, h.met[device]); err != nil {
+			return err
+		}
+		if c.members.Right(tx, device) != security.RightNone {
+			delete(h.met, device)
+			h.tellLink(tx)
+		}
+	}
+	return nil
+}
+
+func (h *HomeMachine) emit(to Address, what any) { h.out = append(h.out, Effect{to, what}) }
+
+func (h *HomeMachine) take() []Effect {
+	out := h.out
+	h.out = nil
+	return out
+}
+
+var errLabelTaken = errors.New("this device keeps another directory under that label")

@@ -1,0 +1,331 @@
+package device
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/security"
+	"github.com/zsync/zsync/zre"
+)
+
+// The ZRE header by which zsync devices know each other: a version and the port
+// of the transfer link.
+const (
+	headerZsync   = "X-ZSYNC"
+	transferParam = "1;transfer="
+)
+
+// LinkConfig is what the link machine starts from.
+type LinkConfig struct {
+	Keys         *security.Keys
+	Certificate  security.Certificate
+	UUID         zre.UUID // random, new at each start
+	Name         string
+	Endpoint     string // of the ZRE mailbox, tcp://host:port
+	TransferPort int
+	Trust        *security.Trust
+	Circle       zsync.SpaceID // zero: none yet
+	Peers        []Peer        // static addresses
+}
+
+// LinkMachine is a device's one door to other devices: who is here (ZRE), who is
+// trusted, pairing, and the sessions that move bytes. It never touches a
+// database or a disk; what must be kept goes to home, what is about a space to
+// the machine of that space.
+type LinkMachine struct {
+	cfg       LinkConfig
+	node      *zre.Node
+	trust     *security.Trust
+	pairing   *security.Pairing
+	circle    zsync.SpaceID
+	spaces    map[zsync.SpaceID]bool // entered
+	peers     map[zre.UUID]*peer
+	transfers *transfers
+	dials     map[zre.Conn]zre.Dial
+	knocks    knocks
+	seeds     []string // addresses given without a key
+	told      uint64   // revision of the trust that the gate and home know
+	ignored   int64    // messages of devices that may not say them
+	out       []Effect
+}
+
+// peer is a device as ZRE sees it now.
+type peer struct {
+	uuid     zre.UUID
+	key      zsync.Key
+	host     string
+	transfer int // port of its transfer link; 0: it has none
+	evasive  bool
+	groups   map[zsync.SpaceID]bool
+	told     map[zsync.SpaceID]bool // spaces whose machine was told that it is linked
+}
+
+// NewLinkMachine starts dialling every device whose address is known.
+func NewLinkMachine(now time.Time, cfg LinkConfig) (*LinkMachine, []Effect) {
+	l := &LinkMachine{
+		cfg: cfg, trust: cfg.Trust, circle: cfg.Circle,
+		spaces: make(map[zsync.SpaceID]bool), peers: make(map[zre.UUID]*peer),
+		dials: make(map[zre.Conn]zre.Dial), knocks: newKnocks(),
+		pairing: security.NewPairing(cfg.Certificate),
+	}
+	l.transfers = newTransfers(cfg.Keys.Device())
+	l.node = zre.NewNode(zre.Config{
+		UUID: cfg.UUID, Name: cfg.Name, Endpoint: cfg.Endpoint, Key: cfg.Keys.Key(),
+		Headers: []zre.Header{{Name: headerZsync, Value: transferParam + strconv.Itoa(cfg.TransferPort)}},
+	})
+	l.pairing.SetCircle(now, cfg.Circle)
+	for _, p := range cfg.Peers {
+		l.dialPeer(now, p)
+	}
+	for _, record := range l.trust.Records() {
+		for _, address := range record.Addresses {
+			l.node.Require(now, endpointOf(address), record.Key)
+		}
+	}
+	l.told = ^l.trust.Revision()
+	l.trustChanged(now)
+	l.drain(now)
+	return l, l.take()
+}
+
+// Handle takes inputs in one turn.
+func (l *LinkMachine) Handle(now time.Time, in []any) []Effect {
+	for _, what := range in {
+		l.receive(now, what)
+	}
+	l.node.Advance(now)
+	l.pairing.Advance(now)
+	l.trust.Expire(now)
+	l.trustChanged(now)
+	l.transfers.advance(now)
+	l.drain(now)
+	return l.take()
+}
+
+// Deadline is when a turn is next needed without an input.
+func (l *LinkMachine) Deadline() time.Time {
+	next := earliest(l.node.Deadline(), l.transfers.deadline())
+	return earliest(next, earliest(l.pairing.Deadline(), l.trust.Deadline()))
+}
+
+// receive is the switch from an input to the one method that it is for.
+func (l *LinkMachine) receive(now time.Time, what any) {
+	switch in := what.(type) {
+	case MailboxFacts:
+		for _, fact := range in {
+			l.mailbox(now, fact)
+		}
+	case TransferFacts:
+		for _, fact := range in {
+			l.transfers.fact(now, fact, l.trust)
+		}
+	case Say:
+		l.say(now, in)
+	case Enter:
+		l.enter(now, in.Space)
+	case Quit:
+		l.quit(now, in.Space)
+	case Fetch:
+		l.transfers.fetch(in)
+	case Unfetch:
+		l.transfers.unfetch(now, in)
+	case Supply:
+		l.transfers.supplied(now, in)
+	case Disposed:
+		l.transfers.disposed(now, in)
+	case Pair:
+		l.pair(now, in)
+	case Peer:
+		l.dialPeer(now, in)
+	case CircleIs:
+		l.circleIs(now, in)
+	case Knocked:
+		l.knocks.add(now, in)
+	case Stop:
+		l.node.Stop(now)
+		l.transfers.stop(now)
+	}
+}
+
+// mailbox hands a fact of the ZRE sockets to the node.
+func (l *LinkMachine) mailbox(now time.Time, fact NetFact) {
+	switch fact.Kind {
+	case NetReceived:
+		l.node.Received(now, fact.Conn, zre.Origin{Key: fact.Key, Address: fact.Address, Identity: fact.Identity}, fact.Frames)
+	case NetOpened:
+		l.node.Opened(now, fact.Conn)
+	case NetBadKey, NetClosed:
+		if dial, dialled := l.dials[fact.Conn]; dialled && fact.Kind == NetBadKey {
+			l.knocks.badKey(now, dial)
+		}
+		delete(l.dials, fact.Conn)
+		l.node.Closed(now, fact.Conn, fact.Err)
+	}
+}
+
+func (l *LinkMachine) say(now time.Time, in Say) {
+	content := encodeMessage(in.Type, in.Body)
+	if in.To.IsZero() && !l.strangerIn(in.Space) {
+		l.node.Shout(now, groupOf(in.Space), content)
+		return
+	}
+	for _, p := range l.sortedPeers() {
+		record, known := l.trust.ByKey(p.key)
+		if known && p.told[in.Space] && (in.To.IsZero() || record.Device == in.To) {
+			l.node.Whisper(now, p.uuid, content)
+		}
+	}
+}
+
+// strangerIn reports whether a device that has not proved itself calls itself a
+// member of the space's group: then nothing may be shouted there.
+func (l *LinkMachine) strangerIn(space zsync.SpaceID) bool {
+	for _, p := range l.peers {
+		if p.groups[space] && !p.told[space] {
+			return true
+		}
+	}
+	return false
+}
+
+// pair trusts a typed key as far as proving itself, and dials its address.
+func (l *LinkMachine) pair(now time.Time, in Pair) {
+	if err := l.trust.Pend(now, in.Key, in.Address); err != nil {
+		l.knocks.refused(now, in.Key, err.Error())
+		return
+	}
+	if in.Address != "" {
+		l.node.Require(now, endpointOf(in.Address), in.Key)
+	}
+}
+
+// dialPeer keeps dialling an address. Without a key, it is tried with each
+// trusted key that has no address of its own.
+func (l *LinkMachine) dialPeer(now time.Time, in Peer) {
+	if !in.Key.IsZero() {
+		l.node.Require(now, endpointOf(in.Address), in.Key)
+		return
+	}
+	if !slices.Contains(l.seeds, in.Address) {
+		l.seeds = append(l.seeds, in.Address)
+	}
+	l.dialSeeds(now)
+}
+
+func (l *LinkMachine) dialSeeds(now time.Time) {
+	for _, seed := range l.seeds {
+		for _, record := range l.trust.Records() {
+			if len(record.Addresses) == 0 && record.State != security.Revoked && record.Key != l.cfg.Keys.Key() {
+				l.node.Require(now, endpointOf(seed), record.Key)
+				break
+			}
+		}
+	}
+}
+
+// circleIs takes the circle and its members from home.
+func (l *LinkMachine) circleIs(now time.Time, in CircleIs) {
+	l.circle = in.Space
+	for _, member := range in.Members {
+		if member.Curve == l.cfg.Keys.Key() || member.IsZero() {
+			continue
+		}
+		if err := l.trust.Enrol(now, member); err != nil {
+			l.knocks.refused(now, member.Curve, err.Error())
+		}
+	}
+	l.pairing.SetCircle(now, in.Space)
+	l.introduce(now)
+}
+
+// trustChanged lets the gate and home know who is trusted now, if that is news.
+func (l *LinkMachine) trustChanged(now time.Time) {
+	if l.trust.Revision() == l.told {
+		return
+	}
+	l.told = l.trust.Revision()
+	l.emit(Address{Part: Gate}, Admission{Trusted: l.trust.Trusted(), Revoked: l.trust.Revoked()})
+	l.emit(Address{Part: Home}, SaveTrust{l.trust.Text()})
+	for _, key := range l.trust.Revoked() {
+		l.node.Drop(now, key)
+	}
+	l.dialSeeds(now)
+}
+
+// drain carries what the machines within the link have to say outward, until
+// none of them has anything more.
+func (l *LinkMachine) drain(now time.Time) {
+	for l.drainNode(now) || l.drainPairing(now) {
+	}
+	l.transfers.drain(now, l)
+}
+
+func (l *LinkMachine) drainNode(now time.Time) bool {
+	out := l.node.Output()
+	orders := NetOrders{Dial: out.Dial, Send: out.Send, Hangup: out.Hangup}
+	for _, dial := range out.Dial {
+		l.dials[dial.Conn] = dial
+	}
+	for _, conn := range out.Hangup {
+		delete(l.dials, conn)
+	}
+	if len(orders.Dial)+len(orders.Send)+len(orders.Hangup) > 0 {
+		l.emit(Address{Part: Mailbox}, orders)
+	}
+	for _, event := range out.Events {
+		l.event(now, event)
+	}
+	return len(out.Events) > 0
+}
+
+func (l *LinkMachine) drainPairing(now time.Time) bool {
+	out := l.pairing.Output()
+	for _, send := range out.Send {
+		for _, p := range l.sortedPeers() {
+			if p.key == send.Key {
+				l.node.Whisper(now, p.uuid, encodeMessage(typeCert, send.Body))
+			}
+		}
+	}
+	for _, met := range out.Met {
+		if err := l.trust.Pin(now, met.Cert); err != nil {
+			l.knocks.refused(now, met.Cert.Curve, err.Error())
+			continue
+		}
+		l.trustChanged(now)
+		l.emit(Address{Part: Home}, met)
+	}
+	if len(out.Met) > 0 {
+		l.introduce(now)
+	}
+	for _, refused := range out.Refused {
+		l.knocks.refused(now, refused.Key, refused.Why)
+	}
+	return len(out.Send)+len(out.Met) > 0
+}
+
+func (l *LinkMachine) emit(to Address, what any) { l.out = append(l.out, Effect{to, what}) }
+
+func (l *LinkMachine) take() []Effect {
+	out := l.out
+	l.out = nil
+	return out
+}
+
+func (l *LinkMachine) sortedPeers() []*peer {
+	return slices.SortedFunc(maps.Values(l.peers), func(a, b *peer) int {
+		return slices.Compare(a.uuid[:], b.uuid[:])
+	})
+}
+
+// endpointOf turns what a person types into what a socket takes.
+func endpointOf(address string) string {
+	if strings.HasPrefix(address, "tcp://") {
+		return address
+	}
+	return "tcp://" + address
+}

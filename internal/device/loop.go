@@ -1,0 +1,146 @@
+package device
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// turnInputsMax is how many inputs one turn takes, so that a commit serves many
+// and none waits long.
+const turnInputsMax = 256
+
+// machine is what a loop steps. The four machines differ in what they are told,
+// not in how they are run.
+type machine interface {
+	Handle(now time.Time, in []any) ([]Effect, error)
+	Deadline() time.Time
+}
+
+// loop runs one machine in one goroutine. Whoever has something for the machine
+// posts it; the loop hands over what has gathered, and passes the effects on.
+type loop struct {
+	machine machine
+	clock   func() time.Time
+	deliver func([]Effect)
+
+	// The queue has a lock, not a channel, because a poster must never wait: the
+	// machines post to each other in a ring. What fills it is bounded elsewhere, by
+	// credit and by the number of orders that a machine has outstanding.
+	mutex sync.Mutex
+	queue []any
+	calls []func()
+	wake  chan struct{}
+	done  chan struct{}
+}
+
+func newLoop(m machine, clock func() time.Time, deliver func([]Effect)) *loop {
+	return &loop{
+		machine: m, clock: clock, deliver: deliver,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+}
+
+// post puts an input in the queue; it never blocks.
+func (l *loop) post(what any) {
+	l.mutex.Lock()
+	l.queue = append(l.queue, what)
+	l.mutex.Unlock()
+	l.rouse()
+}
+
+// call runs f between two turns, and returns when it has run or the loop ended.
+func (l *loop) call(f func()) bool {
+	ran := make(chan struct{})
+	l.mutex.Lock()
+	l.calls = append(l.calls, func() { f(); close(ran) })
+	l.mutex.Unlock()
+	l.rouse()
+	select {
+	case <-ran:
+		return true
+	case <-l.done:
+		return false
+	}
+}
+
+func (l *loop) rouse() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run steps the machine until the context ends or a turn fails.
+func (l *loop) run(ctx context.Context) error {
+	defer close(l.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		more, err := l.turn()
+		if err != nil {
+			return err
+		}
+		if more {
+			continue
+		}
+		timer.Reset(l.untilDeadline())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// turn runs the calls that wait and, where there are inputs or the deadline has
+// come, steps the machine once. more: inputs are left.
+func (l *loop) turn() (more bool, err error) {
+	l.mutex.Lock()
+	n := min(len(l.queue), turnInputsMax)
+	in, calls := l.queue[:n:n], l.calls
+	if l.queue = l.queue[n:]; len(l.queue) == 0 {
+		l.queue = nil
+	}
+	more, l.calls = len(l.queue) > 0, nil
+	l.mutex.Unlock()
+
+	for _, call := range calls {
+		call()
+	}
+	if len(in) == 0 && l.untilDeadline() > 0 {
+		return more, nil
+	}
+	effects, err := l.machine.Handle(l.clock(), in)
+	if err != nil {
+		return false, err
+	}
+	l.deliver(effects)
+	return more, nil
+}
+
+// longestSleep bounds a wait, so that a clock that was set is noticed.
+const longestSleep = 10 * time.Second
+
+func (l *loop) untilDeadline() time.Duration {
+	deadline := l.machine.Deadline()
+	if deadline.IsZero() {
+		return longestSleep
+	}
+	return min(max(0, deadline.Sub(l.clock())), longestSleep)
+}
+
+// linkLoop gives the link the shape of the machines that can fail, and gives back
+// the memory of what was read for a session once that has taken it.
+type linkLoop struct{ *LinkMachine }
+
+func (l linkLoop) Handle(now time.Time, in []any) ([]Effect, error) {
+	effects := l.LinkMachine.Handle(now, in)
+	for _, what := range in {
+		if supply, ok := what.(Supply); ok && supply.Release != nil {
+			supply.Release()
+		}
+	}
+	return effects, nil
+}

@@ -1,0 +1,336 @@
+package device
+
+import (
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/filemq"
+	"github.com/zsync/zsync/replica"
+	"github.com/zsync/zsync/security"
+	"github.com/zsync/zsync/store"
+	"github.com/zsync/zsync/zre"
+)
+
+// Part says which part of a device, or of the world outside it, an Effect is for.
+type Part uint8
+
+// The machines of a device, and the drivers that carry out their orders.
+const (
+	Link     Part = iota + 1 // the link machine
+	Home                     // the circle and the device's own settings
+	Folder                   // the folder machine of Address.Space
+	Mailbox                  // the ZRE sockets: NetOrders
+	Transfer                 // the transfer sockets: NetOrders
+	Gate                     // who may connect: Admission
+	Disk                     // workers on the folder of Address.Space
+	Owner                    // who runs the machines: OpenFolder, CloseFolder, WriteTrusted
+)
+
+// Address names one part; Space is set for Folder and Disk.
+type Address struct {
+	Part  Part
+	Space zsync.SpaceID
+}
+
+// Effect is an order or a fact on its way from a machine to another part. It
+// is released only after the commit that it rests on.
+type Effect struct {
+	To   Address
+	What any
+}
+
+// Facts from the sockets, and orders to them. The same types serve both links.
+type (
+	// NetKind says what happened to a connection.
+	NetKind uint8
+	// NetFact is one thing that the sockets saw.
+	NetFact struct {
+		Kind    NetKind
+		Conn    zre.Conn
+		Key     zsync.Key // authenticated; zero for a dialled connection
+		Address string    // IP of the other side
+		// Identity is the routing id that an incoming connection chose; nothing proves it.
+		Identity []byte
+		Frames   [][]byte
+		Err      error
+		// Release, where set, gives the memory of Frames back. It is called at most
+		// once, when nothing refers to them any more; nobody has to.
+		Release func()
+	}
+	// MailboxFacts come from the ZRE sockets.
+	MailboxFacts []NetFact
+	// TransferFacts come from the transfer sockets.
+	TransferFacts []NetFact
+	// NetOrders are carried out in the order of the fields.
+	NetOrders struct {
+		Dial   []zre.Dial
+		Send   []zre.Send
+		Hangup []zre.Conn
+	}
+	// Admission is the whole list of who may connect.
+	Admission struct{ Trusted, Revoked []zsync.Key }
+	// Knocked says that a stranger was turned away.
+	Knocked struct {
+		Key     zsync.Key // zero when the handshake failed before it was known
+		Address string
+	}
+)
+
+// What can happen to a connection.
+const (
+	NetReceived NetKind = iota + 1
+	NetOpened           // a dialled connection completed its handshake
+	NetClosed           // a connection was lost or refused
+	NetBadKey           // the device at the dialled address has another key
+)
+
+// What folders and the circle say to the link, and hear from it.
+type (
+	// Enter asks the link to be in the group of a space; Quit to leave it.
+	Enter struct{ Space zsync.SpaceID }
+	// Quit is the opposite of Enter.
+	Quit struct{ Space zsync.SpaceID }
+	// Say sends a log message to one device, or (To zero) to the space's group.
+	Say struct {
+		Space zsync.SpaceID
+		To    zsync.DeviceID
+		Type  uint8
+		Body  []byte
+	}
+	// Linked says that a trusted device is connected and in the space's group.
+	Linked struct{ Peer security.Certificate }
+	// Unlinked is the opposite of Linked.
+	Unlinked struct{ Device zsync.DeviceID }
+	// Heard is a log message from a trusted device.
+	Heard struct {
+		From security.Certificate
+		Type uint8
+		Body []byte
+	}
+)
+
+// The transfer's messages.
+type (
+	// Item is one thing to fetch. Of zero: Hash is itself a content of at most
+	// zsync.ContentChunkMax. Lists: it is a node of Of's list.
+	Item struct {
+		Of     zsync.Digest
+		Hash   zsync.Digest
+		Offset int64
+		Size   uint32
+		Lists  bool
+	}
+	// Fetch asks the link to get items of a space from whoever has them. Total is
+	// the size of the content that they belong to; From is asked first.
+	Fetch struct {
+		Space zsync.SpaceID
+		From  zsync.DeviceID
+		Prio  uint8
+		Total int64
+		Items []Item
+	}
+	// Unfetch takes back all that was asked of some contents.
+	Unfetch struct {
+		Space    zsync.SpaceID
+		Contents []zsync.Digest
+	}
+	// Unfetched says that no connected device has the items now.
+	Unfetched struct{ Items []Item }
+	// GotNodes are list nodes that came, each with the digest it was asked by.
+	GotNodes struct {
+		Of    zsync.Digest
+		Nodes []store.ListNode
+	}
+	// Serve asks a folder for what a session's peer wants.
+	Serve struct {
+		Session zre.Conn
+		Peer    zsync.DeviceID
+		Reads   []ReadPart
+	}
+	// ReadPart is one item of a Serve.
+	ReadPart struct {
+		Req    uint32
+		Index  uint16
+		Of     zsync.Digest
+		Hash   zsync.Digest
+		Lists  bool
+		Offset int64
+		Size   uint32
+	}
+	// Supply answers a Serve: data, or a code where there is none.
+	Supply struct {
+		Session zre.Conn
+		Parts   []SupplyPart
+		// Release, where set, gives the memory of the parts back once the session has
+		// taken them. The loop calls it, never the machine.
+		Release func()
+	}
+	// SupplyPart is one answer.
+	SupplyPart struct {
+		Req   uint32
+		Index uint16
+		Data  []byte
+		Code  filemq.Code
+	}
+	// Disposed says that received data needs no memory any more: its credit returns.
+	Disposed struct {
+		Session zre.Conn
+		Cost    int64
+		Bad     int // items whose digest did not match
+		// Lost are items of contents of Total octets that were dropped and must come
+		// from others than Peer.
+		Space zsync.SpaceID
+		Peer  zsync.DeviceID
+		Total int64
+		Lost  []Item
+	}
+)
+
+// Orders to the workers of a folder's disk, each answered by one fact.
+type (
+	// ListDir is answered by Listed.
+	ListDir struct{ Path zsync.Path }
+	// Listed answers ListDir.
+	Listed struct{ Listing store.Listing }
+	// HashFiles is answered by Hashed.
+	HashFiles struct{ Jobs []store.HashJob }
+	// Hashed answers HashFiles.
+	Hashed struct{ Results []store.Hashed }
+	// StagePieces verifies and writes received data; answered by Staged to the
+	// folder and Disposed to the link.
+	StagePieces struct {
+		Session zre.Conn
+		Peer    zsync.DeviceID
+		Pieces  []store.Piece
+		Cost    int64
+		// Release gives back the memory that the pieces lie in; the worker calls each
+		// once the pieces are written.
+		Release []func()
+	}
+	// Staged says which pieces are in their staging files.
+	Staged struct {
+		Pieces []StagedPiece
+	}
+	// StagedPiece is one piece without its data.
+	StagedPiece struct {
+		Content zsync.Digest
+		Hash    zsync.Digest
+		Offset  int64
+		Err     error
+	}
+	// Assemble is answered by Assembled.
+	Assemble struct {
+		Content zsync.Digest
+		Size    int64
+		Chunks  []store.Chunk
+		From    []store.Source
+	}
+	// Assembled says which chunks are in the staging file already, and how many of
+	// these were there before.
+	Assembled struct {
+		Content zsync.Digest
+		Chunks  []store.Chunk
+		Have    []bool
+		Resumed int
+		Err     error
+	}
+	// CopyContent is answered by Copied.
+	CopyContent struct{ replica.CopyJob }
+	// Copied answers CopyContent.
+	Copied struct {
+		Content zsync.Digest
+		Err     error
+	}
+	// FlushStaged is answered by Flushed.
+	FlushStaged struct{}
+	// Flushed answers FlushStaged.
+	Flushed struct{ Err error }
+	// ApplyBatch is answered by Applied.
+	ApplyBatch struct{ replica.Batch }
+	// Applied answers ApplyBatch.
+	Applied struct{ Results []store.Result }
+	// ReadSpans is answered by Supply to the link.
+	ReadSpans struct {
+		Session zre.Conn
+		Parts   []SpanPart
+	}
+	// SpanPart is one item of a ReadSpans.
+	SpanPart struct {
+		Req    uint32
+		Index  uint16
+		Span   store.Span
+		Offset int64
+		Size   uint32
+	}
+	// UnstageFiles removes staging files that nobody wants; no answer.
+	UnstageFiles struct{ Contents []zsync.Digest }
+	// Hinted says that directories changed; All that anything may have.
+	Hinted struct {
+		Dirs    []zsync.Path
+		All     bool
+		Problem string
+	}
+)
+
+// Between home, link and the device's owner.
+type (
+	// OpenFolder asks the owner to open a folder's root and database and to start
+	// its machine. Cache names a space whose old database lends its hashes.
+	OpenFolder struct {
+		Registration
+		Cache zsync.SpaceID
+	}
+	// CloseFolder asks the owner to stop a folder's machine.
+	CloseFolder struct{ Space zsync.SpaceID }
+	// WriteTrusted asks the owner to renew the text file of trusted keys.
+	WriteTrusted struct{ Text []byte }
+	// SaveTrust asks home to keep the trust store.
+	SaveTrust struct{ Text []byte }
+	// CircleIs tells the link the circle, and who is in it.
+	CircleIs struct {
+		Space   zsync.SpaceID
+		Members []security.Certificate
+	}
+	// Joined tells home that this device became a member of a folder, or how far
+	// from it.
+	Joined struct{ Space zsync.SpaceID }
+	// Watch asks home to keep a folder.
+	Watch struct{ Registration }
+	// Unwatch asks home to stop keeping a folder.
+	Unwatch struct{ Label string }
+	// ServeAll asks home to take every folder offered, each in a directory of Dir.
+	ServeAll struct{ Dir string }
+	// Pair asks the link to trust a key; Address may be "".
+	Pair struct {
+		Key     zsync.Key
+		Address string
+	}
+	// Peer asks the link to dial an address; Key may be zero.
+	Peer struct {
+		Address string
+		Key     zsync.Key
+	}
+	// AskProgress asks all peers how far they are.
+	AskProgress struct{}
+	// Stop says goodbye to all peers.
+	Stop struct{}
+)
+
+// Registration is a folder as this device keeps it.
+type Registration struct {
+	Label string
+	Dir   string
+	Role  string
+	Space zsync.SpaceID
+	// Founding is set by the device that founded the space: enough to write the
+	// same genesis again.
+	Founding *Founding
+}
+
+// Founding fixes a genesis.
+type Founding struct {
+	Nonce       [16]byte
+	Incarnation [16]byte
+	Wall        time.Time
+	Genesis     zsync.EventID
+}

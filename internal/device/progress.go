@@ -1,0 +1,151 @@
+package device
+
+import (
+	"slices"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/wire"
+)
+
+// progressEvery is the shortest time between two unasked reports of one space.
+const progressEvery = time.Second
+
+// progress knows how far each device is with one space: this one by itself, a
+// linked one by its own word, any other by the word of those that are linked.
+// It is never on the log, and a device says that it lacks nothing only after the
+// commit that makes it so.
+type progress struct {
+	space  zsync.SpaceID
+	self   zsync.DeviceID
+	direct map[zsync.DeviceID]bool // linked to this device now
+	told   map[zsync.DeviceID]told
+	mine   line      // as last said
+	saidAt time.Time // when it was last said
+	dirty  bool      // something changed since
+	ask    bool      // ask everybody with the next report
+	answer []zsync.DeviceID
+	lacked bool // something was missing here since the last report
+}
+
+// told is the newest line of a device and when it was true.
+type told struct {
+	line line
+	seen time.Time // when it was last known to be linked, here or to a teller
+}
+
+type report struct {
+	To   zsync.DeviceID // zero: to all
+	Body []byte
+}
+
+func newProgress(space zsync.SpaceID, self zsync.DeviceID) *progress {
+	return &progress{
+		space: space, self: self,
+		direct: make(map[zsync.DeviceID]bool), told: make(map[zsync.DeviceID]told),
+	}
+}
+
+func (p *progress) linked(now time.Time, device zsync.DeviceID) {
+	p.direct[device] = true
+	t := p.told[device]
+	t.seen = now
+	p.told[device] = t
+	p.dirty = true
+	p.answer = append(p.answer, device)
+}
+
+func (p *progress) unlinked(device zsync.DeviceID) {
+	delete(p.direct, device)
+	p.dirty = true
+}
+
+// asks makes the next report ask every peer for its own.
+func (p *progress) asks() { p.ask = true }
+
+// received takes a peer's report. What it says of itself always counts; what it
+// says of others counts where this device has no link of its own.
+func (p *progress) received(now time.Time, from zsync.DeviceID, body []byte) {
+	said, err := decodeProgress(body)
+	if err != nil || !p.direct[from] {
+		return
+	}
+	for _, l := range said.Lines {
+		if l.Device != p.self && (l.Device == from || !p.direct[l.Device]) {
+			p.note(now, l, l.Device == from || l.Linked)
+		}
+	}
+	if said.Ask {
+		p.answer = append(p.answer, from)
+	}
+}
+
+func (p *progress) note(now time.Time, l line, fresh bool) {
+	t, known := p.told[l.Device]
+	if known && !fresh {
+		return
+	}
+	l.Linked = p.direct[l.Device]
+	if !known || t.line != l {
+		p.dirty = true
+	}
+	if fresh {
+		t.seen = now
+	}
+	t.line = l
+	p.told[l.Device] = t
+}
+
+// report returns what is to be said now. mine is this device's own line.
+func (p *progress) report(now time.Time, mine line) []report {
+	p.lacked = p.lacked || !mine.done()
+	urgent := p.lacked && mine.done()
+	changed := mine != p.mine || p.dirty
+	var out []report
+	switch {
+	case p.ask, urgent, changed && !now.Before(p.saidAt.Add(progressEvery)):
+		if len(p.direct) > 0 {
+			out = append(out, report{Body: p.encode(mine, p.ask)})
+		}
+		p.mine, p.saidAt, p.dirty, p.ask, p.lacked = mine, now, false, false, !mine.done()
+	case len(p.answer) > 0:
+		slices.SortFunc(p.answer, zsync.DeviceID.Compare)
+		for _, device := range slices.Compact(p.answer) {
+			out = append(out, report{To: device, Body: p.encode(mine, false)})
+		}
+	case changed:
+		p.dirty = true // said later: see deadline
+	}
+	p.answer = nil
+	return out
+}
+
+// deadline is when a change that was held back may be said.
+func (p *progress) deadline() time.Time {
+	if !p.dirty {
+		return time.Time{}
+	}
+	return p.saidAt.Add(progressEvery)
+}
+
+func (p *progress) encode(mine line, ask bool) []byte {
+	lines := []line{mine}
+	for _, device := range p.devices() {
+		l := p.told[device].line
+		if l.Device.IsZero() {
+			continue
+		}
+		l.Linked = p.direct[device]
+		lines = append(lines, l)
+	}
+	return wire.Marshal(progressBody{Space: p.space, Ask: ask, Lines: lines[:min(len(lines), progressLinesMax)]})
+}
+
+func (p *progress) devices() []zsync.DeviceID {
+	devices := make([]zsync.DeviceID, 0, len(p.told))
+	for device := range p.told {
+		devices = append(devices, device)
+	}
+	slices.SortFunc(devices, zsync.DeviceID.Compare)
+	return devices
+}

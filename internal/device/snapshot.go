@@ -1,0 +1,120 @@
+package device
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/filemq"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/security"
+	"github.com/zsync/zsync/zre"
+)
+
+// Snapshot is what a running device knows at one moment, for a person to see.
+type Snapshot struct {
+	Key      zsync.Key
+	Device   zsync.DeviceID
+	Name     string
+	Folders  []FolderStatus
+	Halted   []Halted
+	Circle   []DeviceStatus // the other members
+	InCircle bool
+	Offered  []string // labels of the circle that this device does not keep
+	Joining  uint64   // spaces that this device is not yet a member of
+	Records  []security.Record
+	Links    LinkStatus
+}
+
+// LinkStatus is what the link machine knows.
+type LinkStatus struct {
+	Peers    []PeerStatus
+	Attempts []Attempt
+	Parsed   uint64 // ZRE commands of peers parsed since the start
+	Ignored  int64  // messages of devices that may not say them
+	Queued   int    // items waiting to be asked for
+}
+
+// PeerStatus is one connected device.
+type PeerStatus struct {
+	Device     zsync.DeviceID // zero while it is only pending
+	Key        zsync.Key
+	Name       string
+	Evasive    bool
+	Connecting bool
+	Endpoint   string
+	Open       bool // its transfer session is
+	Sent       uint64
+	Received   uint64
+	Session    filemq.Counters
+}
+
+// Snapshot gathers what each machine knows, each between two of its turns.
+func (r *Running) Snapshot() Snapshot {
+	s := Snapshot{Key: r.cfg.Keys.Key(), Device: r.cfg.Keys.Device()}
+	r.home.call(func() {
+		s.Circle, s.InCircle = r.Home.Status()
+		s.Joining = r.Home.joining
+		s.Offered, _ = r.Home.Offered() // a home that cannot be read stops on its own
+	})
+	r.link.call(func() {
+		s.Links, s.Records, s.Name = r.Link.Status(), r.Link.trust.Records(), r.Link.cfg.Name
+	})
+	r.mutex.RLock()
+	folders := slices.SortedFunc(maps.Values(r.folders), func(a, b *runningFolder) int { return cmp.Compare(a.reg.Label, b.reg.Label) })
+	for _, h := range r.halted {
+		s.Halted = append(s.Halted, h)
+	}
+	r.mutex.RUnlock()
+	slices.SortFunc(s.Halted, func(a, b Halted) int { return cmp.Compare(a.Label, b.Label) })
+	for _, f := range folders {
+		f.loop.call(func() {
+			if st, err := f.machine.Status(); err == nil {
+				s.Folders = append(s.Folders, st)
+			}
+		})
+	}
+	return s
+}
+
+// Status tells how far the other devices of the circle are with its log.
+func (h *HomeMachine) Status() (devices []DeviceStatus, inCircle bool) {
+	if h.circle == nil {
+		return nil, false
+	}
+	err := h.store.View(func(tx kv.Tx) error {
+		devices = h.circle.devices(tx)
+		return nil
+	})
+	return devices, err == nil
+}
+
+// Status tells who is here and who tried to be.
+func (l *LinkMachine) Status() LinkStatus {
+	st := LinkStatus{
+		Attempts: slices.Clone(l.knocks.list), Parsed: l.node.Counters().Parsed,
+		Ignored: l.ignored, Queued: l.transfers.queued(),
+	}
+	for _, p := range l.node.Peers() {
+		peer := PeerStatus{Key: p.Key, Name: p.Name, Evasive: p.State == zre.Silent, Connecting: p.State == zre.Connecting, Endpoint: p.Endpoint}
+		if record, known := l.trust.ByKey(p.Key); known {
+			peer.Device = record.Device
+			if s := l.transfers.openTo(record.Device); s != nil {
+				peer.Open, peer.Session = true, s.fm.Counters()
+				peer.Sent, peer.Received = peer.Session.SentBytes, peer.Session.ReceivedBytes
+			}
+		}
+		st.Peers = append(st.Peers, peer)
+	}
+	return st
+}
+
+func (t *transfers) queued() (n int) {
+	for _, queue := range t.queue {
+		for _, b := range queue {
+			n += len(b.items)
+		}
+	}
+	return n
+}

@@ -1,0 +1,200 @@
+package device
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/filemq"
+)
+
+// fetch queues items that a folder wants.
+func (t *transfers) fetch(in Fetch) {
+	prio := min(in.Prio, uint8(len(t.queue)-1))
+	for of, items := range byContent(in.Items) {
+		t.queue[prio] = append(t.queue[prio], &batch{
+			space: in.Space, from: in.From, prio: prio, total: in.Total, items: items, of: of,
+		})
+	}
+}
+
+// unfetch takes back what was asked of some contents: from the queue, and from
+// the peers where a whole request is about one of them.
+func (t *transfers) unfetch(now time.Time, in Unfetch) {
+	unwanted := make(map[zsync.Digest]bool, len(in.Contents))
+	for _, content := range in.Contents {
+		unwanted[content] = true
+	}
+	for prio := range t.queue {
+		for _, b := range t.queue[prio] {
+			if b.space == in.Space {
+				b.items = slices.DeleteFunc(b.items, func(i Item) bool { return unwanted[i.content()] })
+			}
+		}
+		t.queue[prio] = slices.DeleteFunc(t.queue[prio], func(b *batch) bool { return len(b.items) == 0 })
+	}
+	for _, s := range t.sorted() {
+		for _, req := range slices.Sorted(maps.Keys(s.requests)) {
+			if b := s.requests[req]; b.space == in.Space && unwanted[b.of] {
+				s.fm.Cancel(now, req)
+			}
+		}
+	}
+}
+
+// requeue puts what is left of a batch back at the head of its queue; with tried,
+// for others than the device that had it.
+func (t *transfers) requeue(b *batch, peer zsync.DeviceID, tried bool) {
+	left := &batch{space: b.space, from: b.from, prio: b.prio, total: b.total, of: b.of, tried: b.tried}
+	for _, item := range b.items {
+		if !item.Hash.IsZero() {
+			left.items = append(left.items, item)
+		}
+	}
+	if len(left.items) == 0 {
+		return
+	}
+	if tried {
+		left.tried = append(slices.Clone(b.tried), peer)
+	}
+	if head := t.queue[b.prio]; len(head) > 0 && head[0].joins(left) {
+		head[0].items = append(head[0].items, left.items...)
+		return
+	}
+	t.queue[b.prio] = slices.Insert(t.queue[b.prio], 0, left)
+}
+
+// joins reports whether two batches differ in their items alone.
+func (b *batch) joins(o *batch) bool {
+	return b.space == o.space && b.from == o.from && b.total == o.total && b.of == o.of &&
+		slices.Equal(b.tried, o.tried) && len(b.items) < filemq.RequestItemsMax
+}
+
+// pump gives what is queued to sessions that have room, the urgent first.
+func (t *transfers) pump(now time.Time) {
+	for prio := range t.queue {
+		var kept []*batch
+		for _, b := range t.queue[prio] {
+			if t.give(now, b); len(b.items) > 0 {
+				kept = append(kept, b)
+			}
+		}
+		t.queue[prio] = kept
+	}
+}
+
+// give hands as much of a batch as there is room for to the devices that may
+// have it. What every linked device was asked for goes back to the folder.
+func (t *transfers) give(now time.Time, b *batch) {
+	for len(b.items) > 0 {
+		s, hopeless := t.choose(b)
+		if hopeless {
+			t.out = append(t.out, Effect{Address{Part: Folder, Space: b.space}, Unfetched{b.items}})
+			b.items = nil
+		}
+		if s == nil || !t.request(now, s, b) {
+			return
+		}
+	}
+}
+
+// choose returns the session to ask: the author's first, else the one with the
+// most room. hopeless: devices are linked, and each has been asked.
+func (t *transfers) choose(b *batch) (best *session, hopeless bool) {
+	linked, untried := 0, 0
+	for _, device := range t.devices() {
+		if !t.routes[device].spaces[b.space] {
+			continue
+		}
+		linked++
+		if slices.Contains(b.tried, device) {
+			continue
+		}
+		untried++
+		s := t.openTo(device)
+		if s == nil || s.fm.Room() == 0 {
+			continue
+		}
+		if device == b.from {
+			return s, false
+		}
+		if best == nil || s.fm.Room() > best.fm.Room() {
+			best = s
+		}
+	}
+	return best, linked > 0 && untried == 0
+}
+
+// request moves items from a queued batch into a request of a session.
+func (t *transfers) request(now time.Time, s *session, b *batch) bool {
+	n := min(len(b.items), s.fm.Room(), filemq.RequestItemsMax)
+	asked := &batch{
+		space: b.space, from: b.from, prio: b.prio, total: b.total, of: b.of, tried: b.tried,
+		items: slices.Clone(b.items[:n]), left: n,
+	}
+	q := filemq.Request{Space: b.space, Of: b.of, Lists: asked.items[0].Lists, Prio: b.prio, Items: make([]filemq.Item, n)}
+	for i, item := range asked.items {
+		q.Items[i] = filemq.Item{Hash: item.Hash, Offset: uint64(item.Offset), Size: item.Size}
+	}
+	req, ok := s.fm.Request(now, q)
+	if !ok {
+		return false
+	}
+	s.requests[req] = asked
+	b.items = b.items[n:]
+	return true
+}
+
+// byContent groups items by the content that they are pieces of, keeping their
+// order; whole contents are one group.
+func byContent(items []Item) func(yield func(zsync.Digest, []Item) bool) {
+	return func(yield func(zsync.Digest, []Item) bool) {
+		for len(items) > 0 {
+			n := 1
+			for n < len(items) && items[n].Of == items[0].Of && items[n].Lists == items[0].Lists {
+				n++
+			}
+			if !yield(items[0].Of, slices.Clone(items[:n])) {
+				return
+			}
+			items = items[n:]
+		}
+	}
+}
+
+// content returns the content that an item is, or is a piece of.
+func (i Item) content() zsync.Digest {
+	if i.Of.IsZero() {
+		return i.Hash
+	}
+	return i.Of
+}
+
+// drain moves orders and effects of this turn into the link's.
+func (t *transfers) drain(now time.Time, l *LinkMachine) {
+	t.pump(now)
+	for _, s := range t.sorted() {
+		t.settle(now, s)
+		for _, space := range sortedSpaces(spacesOf(s.pieces)) {
+			t.out = append(t.out, Effect{Address{Part: Disk, Space: space}, *s.pieces[space]})
+		}
+		clear(s.pieces)
+	}
+	if len(t.dial)+len(t.hangup) > 0 {
+		l.emit(Address{Part: Transfer}, NetOrders{Dial: t.dial})
+	}
+	l.out = append(l.out, t.out...)
+	if len(t.hangup) > 0 {
+		l.emit(Address{Part: Transfer}, NetOrders{Hangup: t.hangup})
+	}
+	t.dial, t.hangup, t.out = nil, nil, nil
+}
+
+func spacesOf(pieces map[zsync.SpaceID]*StagePieces) map[zsync.SpaceID]bool {
+	set := make(map[zsync.SpaceID]bool, len(pieces))
+	for space := range pieces {
+		set[space] = true
+	}
+	return set
+}

@@ -1,0 +1,308 @@
+package device
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/security"
+)
+
+const (
+	// confirmWait is how long the first own event after a start waits for some
+	// peer to say that it does not know more of our writer than we do.
+	confirmWait = 10 * time.Second
+	// wantEvery is how often a device that is not yet a member asks to be.
+	wantEvery = 3 * time.Second
+)
+
+const (
+	bucketDevice   = "device"
+	keyIncarnation = "incarnation"
+	keyRestored    = "restored" // set with an incarnation that follows a loss
+)
+
+// space is what the circle and a folder have in common: a log, who is a member
+// of it, and the exchange of it with the devices that are linked.
+type space struct {
+	id       zsync.SpaceID
+	keys     *security.Keys
+	cert     security.Certificate
+	draws    *draws
+	author   eventlog.Author
+	log      *eventlog.Log
+	members  *security.Members
+	exchange *eventlog.Exchange
+	peers    map[zsync.DeviceID]security.Certificate // linked now, in this space's group
+	tellers  *progress
+
+	member    bool      // this device is one
+	waiting   bool      // for confirmation, before own events may be written
+	confirmBy time.Time // when the first own event waits no longer
+	wantAt    time.Time // when to ask for membership again
+	faults    int64     // messages of peers that made no sense
+	out       []Effect
+}
+
+// draws hands out random octets from a seed given at the start, so that a
+// machine rolls no dice of its own.
+type draws struct {
+	seed  [32]byte
+	count uint64
+}
+
+func (d *draws) next() (octets [16]byte) {
+	d.count++
+	sum := sha256.Sum256(fmt.Appendf(d.seed[:], "/draw/%d", d.count))
+	copy(octets[:], sum[:])
+	return octets
+}
+
+// authorFor makes what a device signs with in a space; the zero space is for a
+// genesis.
+func authorFor(keys *security.Keys, id zsync.SpaceID, incarnation [16]byte, reason uint64) eventlog.Author {
+	writer := keys.WriterKey(id, incarnation)
+	return eventlog.Author{
+		Device:      keys.SignPublic(),
+		Incarnation: incarnation,
+		Key:         writer,
+		Endorsement: keys.Sign(eventlog.EndorsementText(id, writer.Public().(ed25519.PublicKey), incarnation)),
+		Reason:      reason,
+	}
+}
+
+// spaceConfig is what a space is opened with.
+type spaceConfig struct {
+	id       zsync.SpaceID
+	keys     *security.Keys
+	cert     security.Certificate
+	draws    *draws
+	founding *Founding // nil: founded by another device
+	kind     eventlog.Type
+	lost     bool // this device's state may be older than what it has published
+}
+
+// openSpace reads a space from its database, or begins an empty one.
+func openSpace(tx kv.Tx, now time.Time, cfg spaceConfig) (s *space, err error) {
+	s = &space{
+		id: cfg.id, keys: cfg.keys, draws: cfg.draws,
+		members: security.OpenMembers(tx),
+		peers:   make(map[zsync.DeviceID]security.Certificate),
+		tellers: newProgress(cfg.id, cfg.keys.Device()),
+	}
+	if s.log, err = eventlog.Open(tx, cfg.id); err != nil {
+		return nil, err
+	}
+	if cfg.founding != nil && !s.log.HasGenesis() {
+		if err := s.found(tx, cfg, *cfg.founding); err != nil {
+			return nil, err
+		}
+	}
+	s.chooseAuthor(tx, cfg.founding, cfg.lost)
+	s.exchange = eventlog.NewExchange(s.log, s.members, cfg.keys.Device())
+	s.confirmBy = now.Add(confirmWait)
+	s.member = s.right(tx) != security.RightNone
+	return s, nil
+}
+
+// found writes the genesis, and a first event that names the founder with its
+// certificate, so that whoever reads the log knows its keys.
+func (s *space) found(tx kv.Tx, cfg spaceConfig, f Founding) error {
+	author := authorFor(s.keys, zsync.SpaceID{}, f.Incarnation, 0)
+	log, _, err := eventlog.Found(tx, cfg.kind, author, f.Nonce, wallMS(f.Wall), s.members)
+	if err != nil {
+		return err
+	}
+	if log.Space() != s.id {
+		return fmt.Errorf("device: founding of space %s gave %s", s.id, log.Space())
+	}
+	s.log = log
+	tx.Put(bucketDevice, []byte(keyIncarnation), f.Incarnation[:])
+	log.Use(author)
+	_, err = log.Append(tx, zsync.KindMember, security.AddBody(security.RightAdmin, cfg.cert), wallMS(f.Wall), s.members)
+	return err
+}
+
+// chooseAuthor takes up the incarnation that the database knows, or a new one.
+// The founder's first writer has its key from the zero space.
+func (s *space) chooseAuthor(tx kv.Tx, founding *Founding, lost bool) {
+	kept := tx.Get(bucketDevice, []byte(keyIncarnation))
+	if lost || len(kept) != 16 {
+		s.reincarnate(tx, lost && len(kept) == 16)
+		return
+	}
+	incarnation := [16]byte(kept)
+	if founding != nil && incarnation == founding.Incarnation {
+		s.author = authorFor(s.keys, zsync.SpaceID{}, incarnation, 0)
+	} else {
+		reason := uint64(0)
+		if tx.Get(bucketDevice, []byte(keyRestored)) != nil {
+			reason = 1
+		}
+		s.author = authorFor(s.keys, s.id, incarnation, reason)
+	}
+	s.log.Use(s.author)
+}
+
+// reincarnate gives this device a new writer in the space: whatever the old one
+// may have said elsewhere, this one has said nothing yet.
+func (s *space) reincarnate(tx kv.Tx, restored bool) {
+	incarnation := s.draws.next()
+	reason := uint64(0)
+	if restored {
+		reason = 1
+		tx.Put(bucketDevice, []byte(keyRestored), []byte{1})
+	}
+	tx.Put(bucketDevice, []byte(keyIncarnation), incarnation[:])
+	s.author = authorFor(s.keys, s.id, incarnation, reason)
+	s.log.Use(s.author)
+}
+
+// right returns what this device may do in the space.
+func (s *space) right(tx kv.Tx) security.Right { return s.members.Right(tx, s.keys.Device()) }
+
+// mayAppend reports whether own events may be written now: this device is a
+// member, and its writer is known to be no fork of one that others have seen.
+func (s *space) mayAppend(tx kv.Tx, now time.Time) bool {
+	if !s.log.HasGenesis() || s.right(tx) == security.RightNone {
+		return false
+	}
+	return s.exchange.Confirmed() || !now.Before(s.confirmBy) || len(s.members.List(tx)) == 1
+}
+
+// append writes one own event and pushes it to the peers after the commit.
+func (s *space) append(tx kv.Tx, now time.Time, kind zsync.Kind, body []byte) (eventlog.Event, error) {
+	ev, err := s.log.Append(tx, kind, body, wallMS(now), s.members)
+	if err != nil {
+		return eventlog.Event{}, err
+	}
+	s.exchange.Appended(tx, now, []eventlog.Event{ev})
+	return ev, nil
+}
+
+// linked notes a peer in the space's group.
+func (s *space) linked(tx kv.Tx, now time.Time, peer security.Certificate) {
+	device := peer.Device()
+	s.peers[device] = peer
+	s.exchange.Linked(tx, now, device)
+	s.tellers.linked(now, device)
+	if s.right(tx) == security.RightNone {
+		s.wantAt = now
+	}
+}
+
+func (s *space) unlinked(now time.Time, device zsync.DeviceID) {
+	delete(s.peers, device)
+	s.exchange.Unlinked(now, device)
+	s.tellers.unlinked(device)
+}
+
+// heard takes a log message of this space. What it merged is returned for the
+// fold.
+func (s *space) heard(tx kv.Tx, now time.Time, m Heard) (eventlog.Merged, error) {
+	from := m.From.Device()
+	switch {
+	case m.Type == typeWant:
+		return eventlog.Merged{}, s.admit(tx, now, m.From)
+	case m.Type == typeProgress:
+		s.tellers.received(now, from, m.Body)
+		return eventlog.Merged{}, nil
+	case m.Type == typeNak:
+		return eventlog.Merged{}, nil
+	case s.log.HasGenesis() && s.right(tx) != security.RightNone && s.members.Right(tx, from) == security.RightNone:
+		s.say(from, typeNak, encodeNak(s.id, nakNotMember))
+		return eventlog.Merged{}, nil
+	}
+	merged, err := s.exchange.Received(tx, now, from, m.Type, m.Body)
+	if errors.Is(err, eventlog.ErrMalformed) || errors.Is(err, eventlog.ErrNotLinked) {
+		s.faults++ // the peer's: nothing of it was taken
+		err = nil
+	}
+	if err == nil && (s.exchange.OwnBehind() || s.log.OwnForked()) {
+		s.reincarnate(tx, true)
+	}
+	return merged, err
+}
+
+// admit makes a device of the circle that asks for it a member, where this
+// device may do so. The link lets nobody ask but devices of the circle.
+func (s *space) admit(tx kv.Tx, now time.Time, who security.Certificate) error {
+	if s.right(tx) != security.RightAdmin || s.members.Right(tx, who.Device()) != security.RightNone || !s.mayAppend(tx, now) {
+		return nil
+	}
+	_, err := s.append(tx, now, zsync.KindMember, security.AddBody(security.RightAdmin, who))
+	return err
+}
+
+// advance acts on the deadlines of the space.
+func (s *space) advance(tx kv.Tx, now time.Time) {
+	s.exchange.Advance(tx, now)
+	if s.right(tx) != security.RightNone || s.wantAt.IsZero() || now.Before(s.wantAt) {
+		return
+	}
+	s.wantAt = now.Add(wantEvery)
+	for _, device := range s.linkedDevices() {
+		s.say(device, typeWant, encodeWant(s.id))
+	}
+}
+
+func (s *space) linkedDevices() []zsync.DeviceID {
+	devices := make([]zsync.DeviceID, 0, len(s.peers))
+	for device := range s.peers {
+		devices = append(devices, device)
+	}
+	slices.SortFunc(devices, zsync.DeviceID.Compare)
+	return devices
+}
+
+// deadline is when advance is next needed, apart from the waiting to append.
+func (s *space) deadline(member bool) time.Time {
+	next := s.exchange.Deadline()
+	if !member {
+		next = earliest(next, s.wantAt)
+	}
+	return earliest(next, s.tellers.deadline())
+}
+
+func (s *space) say(to zsync.DeviceID, kind uint8, body []byte) {
+	s.emit(Address{Part: Link}, Say{Space: s.id, To: to, Type: kind, Body: body})
+}
+
+func (s *space) emit(to Address, what any) { s.out = append(s.out, Effect{to, what}) }
+
+// collect moves what the exchange and the progress have to say into out.
+func (s *space) collect(now time.Time, mine line) {
+	said := s.exchange.Output()
+	for _, m := range said.Shout {
+		s.say(zsync.DeviceID{}, m.Type, m.Body)
+	}
+	for _, m := range said.Whisper {
+		s.say(m.To, m.Type, m.Body)
+	}
+	for _, m := range s.tellers.report(now, mine) {
+		s.say(m.To, typeProgress, m.Body)
+	}
+}
+
+// take returns the effects collected and forgets them.
+func (s *space) take() []Effect {
+	out := s.out
+	s.out = nil
+	return out
+}
+
+func wallMS(t time.Time) uint64 { return uint64(max(0, t.UnixMilli())) }
+
+// earliest returns the earlier of two deadlines, zero meaning never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

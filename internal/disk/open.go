@@ -1,0 +1,129 @@
+package disk
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/internal/wire"
+	"github.com/zsync/zsync/store"
+)
+
+// The folder's database remembers which directory it is about.
+const bucketRoot = "root"
+
+var keyIdentity = []byte("identity")
+
+// Folder is an open folder: its workers and the watch on its directory.
+type Folder struct {
+	*Workers
+	stop  context.CancelFunc
+	watch sync.WaitGroup
+}
+
+// Open opens the directory of a folder, makes sure that it is the one that its
+// database is about, and begins to watch it. It returns the contents that are
+// staged there. sameFolder says that a person vouches for the directory.
+func Open(dir string, space zsync.SpaceID, db kv.Store, sameFolder bool, post func(device.Address, any)) (*Folder, []zsync.Digest, error) {
+	tree, err := store.OpenOS(dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	root, err := openRoot(tree, db, sameFolder)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), tree.Close())
+	}
+	staged, err := root.Staged()
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), root.Close())
+	}
+	f := &Folder{Workers: NewWorkers(root, space, post)}
+	f.follow(dir, device.Address{Part: device.Folder, Space: space}, post)
+	return f, staged, nil
+}
+
+// openRoot opens the tree as the folder that the database knows.
+func openRoot(tree store.FS, db kv.Store, sameFolder bool) (root *store.Root, err error) {
+	var expect store.Identity
+	err = db.View(func(tx kv.Tx) error {
+		if data := tx.Get(bucketRoot, keyIdentity); data != nil {
+			return decodeIdentity(data, &expect)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if root, err = store.Open(tree, store.Options{Expect: expect, SameFolder: sameFolder}); err != nil {
+		return nil, err
+	}
+	if root.Identity() == expect {
+		return root, nil
+	}
+	err = db.Update(func(tx kv.Tx) error {
+		tx.Put(bucketRoot, keyIdentity, encodeIdentity(root.Identity()))
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return root, nil
+}
+
+func encodeIdentity(id store.Identity) []byte {
+	return binary.BigEndian.AppendUint64(id.ID[:], id.Inode)
+}
+
+func decodeIdentity(data []byte, id *store.Identity) error {
+	r := wire.NewReader(data)
+	r.Fill(id.ID[:])
+	id.Inode = r.Uint64()
+	return r.End()
+}
+
+// follow watches the directory until the folder is closed. Without a watch the
+// periodic scan is left, and the person is told.
+func (f *Folder) follow(dir string, to device.Address, post func(device.Address, any)) {
+	ctx, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	watcher, err := NewWatcher(dir)
+	if err != nil {
+		post(to, device.Hinted{Problem: err.Error()})
+		return
+	}
+	f.watch.Go(func() {
+		if err := watcher.Run(ctx); err != nil {
+			post(to, device.Hinted{Problem: err.Error()})
+		}
+	})
+	f.watch.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case hint := <-watcher.Hints():
+				post(to, hinted(hint))
+			}
+		}
+	})
+}
+
+func hinted(h Hint) device.Hinted {
+	out := device.Hinted{Dirs: h.Dirs, All: h.All}
+	if h.Problem != nil {
+		out.Problem = h.Problem.Error()
+	}
+	return out
+}
+
+// Close stops the watch and the workers and lets go of the directory.
+func (f *Folder) Close() error {
+	f.stop()
+	f.watch.Wait()
+	return f.Workers.Close()
+}

@@ -1,0 +1,202 @@
+package disk
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/filemq"
+	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/store"
+)
+
+// workersPerFolder is how many orders of one folder are carried out at once: with
+// hashing and reading spread over them, a few keep two to four cores and one disk
+// busy.
+const workersPerFolder = 4
+
+// Workers carry out the disk orders of one folder's machine and post what they
+// find out. They own nothing between two orders.
+type Workers struct {
+	root  *store.Root
+	space zsync.SpaceID
+	post  func(device.Address, any)
+
+	// The queue has a lock because the machine that orders must never wait. It is
+	// bounded by what a machine has outstanding.
+	mutex  sync.Mutex
+	ready  *sync.Cond
+	queue  []any
+	closed bool
+	group  sync.WaitGroup
+}
+
+var _ device.Workers = (*Workers)(nil)
+
+// NewWorkers starts the workers on an open root.
+func NewWorkers(root *store.Root, space zsync.SpaceID, post func(device.Address, any)) *Workers {
+	w := &Workers{root: root, space: space, post: post}
+	w.ready = sync.NewCond(&w.mutex)
+	for range workersPerFolder {
+		w.group.Go(w.work)
+	}
+	return w
+}
+
+// Do queues an order; it never blocks.
+func (w *Workers) Do(order any) {
+	w.mutex.Lock()
+	w.queue = append(w.queue, order)
+	w.mutex.Unlock()
+	w.ready.Signal()
+}
+
+// Close waits for the orders under way, drops the rest, and closes the root.
+func (w *Workers) Close() error {
+	w.mutex.Lock()
+	w.closed, w.queue = true, nil
+	w.mutex.Unlock()
+	w.ready.Broadcast()
+	w.group.Wait()
+	return w.root.Close()
+}
+
+func (w *Workers) work() {
+	for {
+		order, ok := w.next()
+		if !ok {
+			return
+		}
+		Carry(w.root, w.space, order, w.post)
+	}
+}
+
+func (w *Workers) next() (order any, ok bool) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	for len(w.queue) == 0 && !w.closed {
+		w.ready.Wait()
+	}
+	if w.closed {
+		return nil, false
+	}
+	order, w.queue = w.queue[0], w.queue[1:]
+	return order, true
+}
+
+// Carry carries out one disk order on root and posts its fact. The simulator
+// calls it too, so that both run the same code on their disks.
+func Carry(root *store.Root, space zsync.SpaceID, order any, post func(device.Address, any)) {
+	folder := device.Address{Part: device.Folder, Space: space}
+	switch o := order.(type) {
+	case device.ListDir:
+		post(folder, device.Listed{Listing: list(root, o.Path)})
+	case device.HashFiles:
+		results := make([]store.Hashed, len(o.Jobs))
+		for i, job := range o.Jobs {
+			results[i] = root.Hash(job)
+		}
+		post(folder, device.Hashed{Results: results})
+	case device.StagePieces:
+		stage(root, space, o, post)
+	case device.Assemble:
+		have, resumed, err := root.Assemble(o.Content, o.Size, o.Chunks, o.From)
+		post(folder, device.Assembled{Content: o.Content, Chunks: o.Chunks, Have: have, Resumed: resumed, Err: err})
+	case device.CopyContent:
+		post(folder, device.Copied{Content: o.Content, Err: root.Copy(o.Content, o.Size, o.From)})
+	case device.FlushStaged:
+		post(folder, device.Flushed{Err: root.Flush()})
+	case device.ApplyBatch:
+		post(folder, device.Applied{Results: root.Apply(o.Changes, o.Redo)})
+	case device.ReadSpans:
+		parts, release := read(root, o.Parts)
+		post(device.Address{Part: device.Link}, device.Supply{Session: o.Session, Parts: parts, Release: release})
+	case device.UnstageFiles:
+		for _, content := range o.Contents {
+			root.Unstage(content)
+		}
+	}
+}
+
+// list reads a directory. Each listing of the root itself first makes sure that
+// it still is the directory that was watched: nothing may be concluded from the
+// emptiness of another.
+func list(root *store.Root, path zsync.Path) store.Listing {
+	if path == "" {
+		if err := root.Check(); err != nil {
+			return store.Listing{Path: path, Err: err}
+		}
+	}
+	return root.List(path)
+}
+
+// stage writes received pieces, tells the folder what is there now, and gives the
+// sender's credit back.
+func stage(root *store.Root, space zsync.SpaceID, o device.StagePieces, post func(device.Address, any)) {
+	errs := root.Stage(o.Pieces)
+	for _, release := range o.Release {
+		release()
+	}
+	staged := device.Staged{Pieces: make([]device.StagedPiece, len(o.Pieces))}
+	link := device.Address{Part: device.Link}
+	disposed := device.Disposed{Session: o.Session, Cost: o.Cost, Space: space, Peer: o.Peer}
+	for i, piece := range o.Pieces {
+		staged.Pieces[i] = device.StagedPiece{Content: piece.Content, Hash: piece.Hash, Offset: piece.Offset, Err: errs[i]}
+		if errors.Is(errs[i], store.ErrCorrupt) {
+			disposed.Bad++
+			post(link, device.Disposed{Space: space, Peer: o.Peer, Total: piece.Size, Lost: []device.Item{itemOf(piece)}})
+		}
+	}
+	post(device.Address{Part: device.Folder, Space: space}, staged)
+	post(link, disposed)
+}
+
+func itemOf(p store.Piece) device.Item {
+	item := device.Item{Hash: p.Hash, Offset: p.Offset, Size: uint32(len(p.Data))}
+	if p.Content != p.Hash {
+		item.Of = p.Content
+	}
+	return item
+}
+
+// read reads the pieces that a peer wants. What cannot be read is refused with
+// the reason. release gives the memory back.
+func read(root *store.Root, parts []device.SpanPart) (out []device.SupplyPart, release func()) {
+	out = make([]device.SupplyPart, len(parts))
+	var borrowed []*chunkBuffer
+	for i, p := range parts {
+		var data []byte
+		if p.Size > smallRead {
+			buffer := chunkBuffers.Get().(*chunkBuffer)
+			borrowed = append(borrowed, buffer)
+			data = buffer[:p.Size]
+		} else {
+			data = make([]byte, p.Size)
+		}
+		out[i] = device.SupplyPart{Req: p.Req, Index: p.Index, Data: data}
+		if err := root.Read(p.Span, p.Offset, data); err != nil {
+			out[i].Data, out[i].Code = nil, codeFor(err)
+		}
+	}
+	return out, func() {
+		for _, buffer := range borrowed {
+			chunkBuffers.Put(buffer)
+		}
+	}
+}
+
+// smallRead is what is not worth a buffer of its own from the pool, in octets.
+const smallRead = 128 << 10
+
+// chunkBuffer holds the largest item that a peer can ask for.
+type chunkBuffer [zsync.ContentChunkMax]byte
+
+// chunkBuffers spare the collector a megabyte for each chunk sent.
+var chunkBuffers = sync.Pool{New: func() any { return new(chunkBuffer) }}
+
+func codeFor(err error) filemq.Code {
+	if errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrGone) {
+		return filemq.CodeChanged
+	}
+	return filemq.CodeRead
+}

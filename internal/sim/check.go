@@ -1,0 +1,259 @@
+package sim
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/store/crashfs"
+)
+
+// Converged says why the devices do not have the same folder yet; nil when they do,
+// each says so of itself, and each knows it of the others.
+func (w *World) Converged() error {
+	var frontier [16]byte
+	for i, n := range w.Nodes {
+		st, err := n.Status()
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			frontier = st.Frontier
+		}
+		switch {
+		case st.State != device.StateInSync:
+			return fmt.Errorf("%s is %s, %d files to go, %v", n.Name, st.State, st.Replica.NeedFiles, st.Replica.Problems)
+		case len(st.Devices) != len(w.Nodes)-1:
+			return fmt.Errorf("%s knows %d other members", n.Name, len(st.Devices))
+		case st.Frontier != frontier:
+			return fmt.Errorf("%s has another frontier than %s", n.Name, w.Nodes[0].Name)
+		}
+	}
+	first := treeOf(w.Nodes[0].Disks[dir])
+	for _, n := range w.Nodes[1:] {
+		if err := differ(w.Nodes[0].Name, first, n.Name, treeOf(n.Disks[dir])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// turnsIdleMax is how many turns a device may make in a minute in which nothing
+// happens: a PING and its answer for each connection every few seconds.
+const turnsIdleMax = 300
+
+// youngSecond is how long files that were hashed right after a change wait for
+// their second look.
+const youngSecond = 10 * time.Second
+
+// Idle lets a time pass in which nobody does anything, and says what a device did
+// of its own accord: an event, a step of a disk, a commit, or much of anything.
+func (w *World) Idle(minutes int) error {
+	type before struct {
+		made
+		lamport uint64
+	}
+	if err := w.Run(youngSecond); err != nil {
+		return err
+	}
+	was := make([]before, len(w.Nodes))
+	for i, n := range w.Nodes {
+		st, err := n.Status()
+		if err != nil {
+			return err
+		}
+		was[i] = before{n.made, st.Lamport}
+	}
+	if err := w.Run(time.Duration(minutes) * time.Minute); err != nil {
+		return err
+	}
+	for i, n := range w.Nodes {
+		st, err := n.Status()
+		switch made := n.made; {
+		case err != nil:
+			return err
+		case st.Lamport != was[i].lamport:
+			return fmt.Errorf("%s knows %d more events, though nobody did anything", n.Name, st.Lamport-was[i].lamport)
+		case made.Steps != was[i].Steps || made.Commits != was[i].Commits:
+			return fmt.Errorf("%s made %d disk steps and %d commits, though nobody did anything",
+				n.Name, made.Steps-was[i].Steps, made.Commits-was[i].Commits)
+		case made.Turns-was[i].Turns > minutes*turnsIdleMax:
+			return fmt.Errorf("%s made %d turns in %d idle minutes", n.Name, made.Turns-was[i].Turns, minutes)
+		}
+	}
+	return w.Converged()
+}
+
+// Deleted returns the paths that the log says were deleted, as a device knows it.
+func (n *Node) Deleted() (paths []string, err error) {
+	for _, f := range n.folders {
+		lines, err := f.machine.History()
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range lines {
+			if line.Op == "delete" {
+				paths = append(paths, line.Path)
+			}
+		}
+	}
+	return paths, nil
+}
+
+// Status returns the status of the device's one folder.
+func (n *Node) Status() (device.FolderStatus, error) {
+	if !n.alive {
+		return device.FolderStatus{}, fmt.Errorf("%s is off", n.Name)
+	}
+	for _, f := range n.folders {
+		if f.reg.Dir == dir {
+			return f.machine.Status()
+		}
+	}
+	return device.FolderStatus{}, fmt.Errorf("%s has no folder", n.Name)
+}
+
+// treeOf reads what a person sees: path to type, mode, time and content.
+func treeOf(disk *crashfs.FS) map[string]string {
+	tree := make(map[string]string)
+	user := disk.User()
+	for _, path := range user.Paths("") {
+		if path == zsync.PrivateDir || strings.HasPrefix(path, zsync.PrivateDir+"/") {
+			continue
+		}
+		st := user.Stat(path)
+		text := fmt.Sprintf("type %d mode %o", st.Type, st.Mode)
+		if st.Type == zsync.TypeFile {
+			text += fmt.Sprintf(" mtime %d content %x", st.MtimeNS, sha256.Sum256(user.Read(path)))
+		} else if st.Type == zsync.TypeSymlink {
+			text = "link " + string(user.Read(path))
+		}
+		tree[path] = text
+	}
+	return tree
+}
+
+func differ(nameA string, a map[string]string, nameB string, b map[string]string) error {
+	for path, text := range a {
+		if b[path] != text {
+			return fmt.Errorf("%s: %s has %q, %s has %q", path, nameA, text, nameB, b[path])
+		}
+	}
+	for path := range b {
+		if _, there := a[path]; !there {
+			return fmt.Errorf("%s: only %s has it", path, nameB)
+		}
+	}
+	return nil
+}
+
+// quiet is how long bytes must have lain on a disk before zsync answers for them.
+const quiet = time.Second
+
+// Ledger remembers every content that a person wrote, and whether zsync answers
+// for it: nobody destroyed it, or somebody did when another device had it too.
+type Ledger struct {
+	world   *World
+	written map[[32]byte]*entry
+}
+
+type entry struct {
+	at        time.Time
+	node      *Node
+	data      []byte
+	destroyed bool // by a person, or by a power cut before it was quiet
+}
+
+// NewLedger returns an empty ledger.
+func NewLedger(w *World) *Ledger { return &Ledger{world: w, written: make(map[[32]byte]*entry)} }
+
+func (l *Ledger) wrote(n *Node, data []byte) {
+	l.written[sha256.Sum256(data)] = &entry{at: l.world.now, node: n, data: bytes.Clone(data)}
+}
+
+// gone notes that a person is about to destroy what is at path on a device. What
+// another device has in its tree is not lost by that.
+func (l *Ledger) gone(n *Node, path string) {
+	user := n.Disks[dir].User()
+	for _, each := range append([]string{path}, under(user, path)...) {
+		sum := sha256.Sum256(user.Read(each))
+		if e := l.written[sum]; e != nil && !l.elsewhere(n, sum) {
+			e.destroyed = true
+		}
+	}
+}
+
+func under(user crashfs.User, path string) (paths []string) {
+	if user.Stat(path).Type != zsync.TypeDir {
+		return nil
+	}
+	return user.Paths(path)
+}
+
+func (l *Ledger) elsewhere(n *Node, sum [32]byte) bool {
+	for _, other := range l.world.Nodes {
+		if other != n && holds(other, sum, false) {
+			return true
+		}
+	}
+	return false
+}
+
+// holds reports whether a device has a content, in its tree or also kept.
+func holds(n *Node, sum [32]byte, kept bool) bool {
+	disk := n.Disks[dir]
+	if disk == nil {
+		return false
+	}
+	user := disk.User()
+	for _, path := range user.Paths("") {
+		private := strings.HasPrefix(path, zsync.PrivateDir+"/")
+		if private && !(kept && strings.HasPrefix(path, zsync.PrivateDir+"/versions/")) {
+			continue
+		}
+		if user.Stat(path).Type == zsync.TypeFile && sha256.Sum256(user.Read(path)) == sum {
+			return true
+		}
+	}
+	return false
+}
+
+// Check says which content was lost: quiet, not destroyed by a person, and on no
+// device any more, in a tree or a versions area.
+func (l *Ledger) Check() error {
+	here := make(map[[32]byte]bool)
+	for _, n := range l.world.Nodes {
+		for sum := range contents(n) {
+			here[sum] = true
+		}
+	}
+	for sum, e := range l.written {
+		if !e.destroyed && !here[sum] && l.world.now.Sub(e.at) > quiet {
+			return fmt.Errorf("lost: %q, written on %s at %s", e.data[:bytes.IndexByte(e.data, '\n')], e.node.Name, e.at.Sub(start))
+		}
+	}
+	return nil
+}
+
+// contents returns every content of a device's tree and versions area.
+func contents(n *Node) map[[32]byte]bool {
+	sums := make(map[[32]byte]bool)
+	disk := n.Disks[dir]
+	if disk == nil {
+		return sums
+	}
+	user := disk.User()
+	for _, path := range user.Paths("") {
+		if strings.HasPrefix(path, zsync.PrivateDir+"/") && !strings.HasPrefix(path, zsync.PrivateDir+"/versions/") {
+			continue
+		}
+		if user.Stat(path).Type == zsync.TypeFile {
+			sums[sha256.Sum256(user.Read(path))] = true
+		}
+	}
+	return sums
+}

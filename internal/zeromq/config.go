@@ -1,0 +1,83 @@
+package zeromq
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zsync/zsync"
+)
+
+// Config describes one link. The zero Config is a plain one on a free port of
+// 127.0.0.1.
+type Config struct {
+	// Key and Secret are the device's CURVE pair. A zero Key is plain mode: no
+	// encryption and no authentication, for interoperation with plain ZRE only.
+	Key    zsync.Key
+	Secret [32]byte
+	// Bind is where to listen: tcp://address:port, with * for every interface
+	// and port 0 for a free one. Default tcp://127.0.0.1:0.
+	Bind string
+	// Identity is the routing id of own dialled connections, at most 255 octets
+	// and not beginning with 0; nil lets the other side choose one.
+	Identity []byte
+	// Multipart is set for the ZRE link: messages of 1 to 64 frames, and a new
+	// connection takes over the routing id of an older one. Without it, for the
+	// transfer link, every message is one frame and routing ids are not reused.
+	Multipart bool
+	// MessageBytesMax is the longest frame, in octets. A longer one closes the
+	// connection that it comes on. Default 1 MiB.
+	MessageBytesMax int
+	// SendHWM is how many messages may wait to be sent to one peer; one more
+	// closes the connection. Default 4096.
+	SendHWM int
+	// ReceiveHWM is how many received messages of one connection may wait here
+	// before the peer is made to wait. Default 64.
+	ReceiveHWM int
+
+	copyReceive bool // receive by the binding, for the test that both ways are equal
+}
+
+func (c Config) withDefaults() Config {
+	if c.Bind == "" {
+		c.Bind = "tcp://127.0.0.1:0"
+	}
+	if c.MessageBytesMax == 0 {
+		c.MessageBytesMax = messageBytesDefault
+	}
+	if c.SendHWM == 0 {
+		c.SendHWM = sendDefault
+	}
+	if c.ReceiveHWM == 0 {
+		c.ReceiveHWM = receiveDefault
+	}
+	return c
+}
+
+func (c Config) check() error {
+	switch {
+	case !strings.HasPrefix(c.Bind, "tcp://"):
+		return fmt.Errorf("zeromq: listen on %q: an endpoint begins with tcp://", c.Bind)
+	case c.MessageBytesMax < 0 || c.SendHWM < 0 || c.ReceiveHWM < 0:
+		return errors.New("zeromq: negative limit")
+	case c.Key.IsZero() && c.Secret != [32]byte{}:
+		return errors.New("zeromq: a secret key without its public half")
+	}
+	return checkIdentity(c.Identity)
+}
+
+func checkIdentity(identity []byte) error {
+	if len(identity) > 255 || len(identity) > 0 && identity[0] == 0 {
+		return fmt.Errorf("zeromq: unusable routing id %x", identity)
+	}
+	return nil
+}
+
+func (c Config) plain() bool { return c.Key.IsZero() }
+
+func (c Config) framesMax() int {
+	if c.Multipart {
+		return framesMax
+	}
+	return 1
+}

@@ -1,0 +1,236 @@
+package zeromq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+
+	zmq "github.com/pebbe/zmq4"
+
+	"github.com/zsync/zsync"
+)
+
+// Run owns the link's sockets until ctx ends: it carries out orders and tells
+// facts. What was ordered before ctx ended is still carried out and given
+// 200 ms to leave. It returns nil unless ZeroMQ fails.
+func (l *Link) Run(ctx context.Context) error {
+	if !l.inbox.begin() {
+		return errors.New("zeromq: a link runs once")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	running, cancel := context.WithCancel(ctx)
+	l.running = running
+	defer context.AfterFunc(ctx, func() { l.post(func() {}) })()
+
+	err := l.loop(ctx)
+	cancel()
+	l.carryOut()
+	return errors.Join(err, l.shut())
+}
+
+func (l *Link) loop(ctx context.Context) error {
+	for ctx.Err() == nil {
+		l.carryOut()
+		if l.deliver(ctx); ctx.Err() != nil {
+			break
+		}
+		if err := l.readReady(); err != nil {
+			return fmt.Errorf("zeromq: %w", err)
+		}
+		l.timers.fire() // after reading: what waits to be read is not silence
+	}
+	return nil
+}
+
+// deliver hands over what happened. While nobody takes it, orders are still
+// carried out, and what peers send waits in their sockets.
+func (l *Link) deliver(ctx context.Context) {
+	for len(l.out.facts) > 0 {
+		select {
+		case l.facts <- l.out.facts:
+			l.out.facts = nil
+		case <-l.inbox.attention:
+			l.carryOut()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// carryOut does what was left in the inbox.
+func (l *Link) carryOut() {
+	d := l.inbox.take()
+	for _, call := range d.calls {
+		call()
+	}
+	for _, o := range d.orders {
+		for _, dial := range o.Dial {
+			l.dial(dial)
+		}
+		for _, send := range o.Send {
+			l.send(send)
+		}
+		for _, conn := range o.Hangup {
+			l.hangup(conn)
+		}
+	}
+	for _, conn := range d.overfull {
+		l.fail(conn, ErrFull)
+	}
+}
+
+func (l *Link) send(s Send) {
+	if len(s.Frames) == 0 || len(s.Frames) > l.cfg.framesMax() {
+		panic(fmt.Sprintf("zeromq: message of %d frames", len(s.Frames)))
+	}
+	for _, frame := range s.Frames {
+		if len(frame) > l.cfg.MessageBytesMax {
+			l.fail(s.Conn, ErrTooBig)
+			return
+		}
+	}
+	if d := l.dialled[s.Conn]; d != nil {
+		d.send(s.Frames)
+	} else if c := l.in.conns[s.Conn]; c != nil {
+		l.in.send(c, s.Frames)
+	}
+}
+
+func (l *Link) hangup(conn uint64) {
+	if d := l.dialled[conn]; d != nil {
+		d.hangup()
+	} else if c := l.in.conns[conn]; c != nil {
+		l.in.hangup(c)
+	}
+}
+
+func (l *Link) fail(conn uint64, why error) {
+	if d := l.dialled[conn]; d != nil {
+		d.fail(why)
+	} else if c := l.in.conns[conn]; c != nil {
+		l.in.fail(c, why)
+	}
+}
+
+// dropUntrusted closes the connections of keys that lost their trust. Who dials
+// a key trusts it, unless it is revoked.
+func (l *Link) dropUntrusted() {
+	if l.cfg.plain() {
+		return
+	}
+	t := l.context.door.trust.Load()
+	l.in.takeArrivals()
+	l.in.dropUntrusted()
+	for _, number := range slices.Sorted(maps.Keys(l.dialled)) {
+		if d := l.dialled[number]; t.revoked[d.key] {
+			d.fail(ErrUntrusted)
+		}
+	}
+}
+
+// trusts reports whether the door lets key in now.
+func (l *Link) trusts(key zsync.Key) bool {
+	return l.cfg.plain() || l.context.door.trust.Load().judge(key) == admit
+}
+
+// readReady waits until there is something to do and reads every socket that
+// has something, a bounded amount each.
+func (l *Link) readReady() error {
+	wait := l.timers.wait()
+	if len(l.in.ending) > 0 {
+		wait = 0
+	}
+	ready, err := l.poller.Poll(wait)
+	if err != nil {
+		return err
+	}
+	listening := len(l.in.ending) > 0
+	for _, r := range ready {
+		switch r.Socket {
+		case l.wake:
+			l.hush()
+		case l.in.socket, l.in.monitor:
+			listening = true
+		default:
+			// Both sockets of a connection may be ready; the first read may close it.
+			if d := l.bySocket[r.Socket]; d != nil {
+				if err := d.read(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if listening {
+		return l.in.read()
+	}
+	return nil
+}
+
+// hush takes the octets that woke the loop.
+func (l *Link) hush() {
+	for {
+		if _, err := l.wake.RecvBytes(zmq.DONTWAIT); err != nil {
+			return
+		}
+	}
+}
+
+// batch is what was read from one socket in one go; all says that nothing was
+// left.
+type batch struct {
+	messages []message
+	all      bool
+}
+
+func (l *Link) batch(s *zmq.Socket, origin bool) (batch, error) {
+	var b batch
+	for bytes := 0; len(b.messages) < roundMessagesMax && bytes < roundBytesMax; {
+		m, err := receive(l.reader, s, origin, l.cfg.framesMax())
+		if again(err) {
+			b.all = true
+			break
+		}
+		if err != nil {
+			return b, err
+		}
+		b.messages = append(b.messages, m)
+		bytes += m.bytes
+	}
+	return b, nil
+}
+
+func (l *Link) recycle(m message) {
+	for _, frame := range m.frames {
+		l.pool.put(frame)
+	}
+}
+
+// writeFrames sends the rest of a message without waiting.
+func writeFrames(s *zmq.Socket, frames [][]byte) error {
+	for i, frame := range frames {
+		flags := zmq.DONTWAIT
+		if i < len(frames)-1 {
+			flags |= zmq.SNDMORE
+		}
+		if _, err := s.SendBytes(frame, flags); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shut closes everything, and waits for the goroutines that were started.
+func (l *Link) shut() error {
+	for _, number := range slices.Sorted(maps.Keys(l.dialled)) {
+		l.dialled[number].hangup()
+	}
+	err := l.closeSockets()
+	l.helpers.Wait()
+	l.context.unregister(l)
+	close(l.facts)
+	return err
+}
