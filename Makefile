@@ -1,0 +1,50 @@
+# The whole interface for people who build and change zsync.
+#
+#   make          bin/zsync
+#   make demo     three devices on this machine, real photographs, broken on purpose (DIR=~/Pictures for your own)
+#   make test     every test, with real sockets and the race detector
+#   make check    format, vet, staticcheck, architecture, tidy: under a minute
+#   make bench    against rsync over ssh
+#   make fuzz     each fuzz target for FUZZTIME
+#   make mutants  planted bugs, each of which must turn a test red
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 30s
+DIR      ?=
+GO       ?= go
+
+.PHONY: all build demo test check bench fuzz mutants deps
+
+all: build
+
+build: deps
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/zsync ./cmd/zsync
+
+# What the build needs beside Go and git: a C compiler, pkg-config, libzmq.
+deps:
+	@scripts/deps build
+
+demo: build
+	@scripts/deps demo
+	$(GO) run ./scripts/demo -zsync bin/zsync -photos '$(DIR)'
+
+test: deps
+	$(GO) test -count=1 ./internal/archtest
+	$(GO) test -race -timeout 20m ./...
+
+check: deps
+	@test -z "$$($(GO) tool gofumpt -l . | tee /dev/stderr)" || { echo 'run: go tool gofumpt -w .'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck -checks 'all,-ST1000' ./...
+	$(GO) test -count=1 ./internal/archtest
+	$(GO) mod tidy -diff
+
+bench: build
+	@scripts/deps bench
+	$(GO) run ./scripts/bench -zsync bin/zsync
+
+fuzz: deps
+	@scripts/fuzz $(FUZZTIME)
+
+mutants: deps
+	@scripts/mutants
