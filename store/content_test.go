@@ -64,13 +64,13 @@ func TestCutsAreWithinBoundsAndDependOnlyOnTheChunk(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from := rapid.IntRange(0, len(file)-1).Draw(t, "from")
 		rest := file[from:]
-		n := store.Cut(rest)
+		n := store.Chunks(rest)[0]
 		switch {
 		case n > len(rest) || n > store.ChunkBytesMax:
 			t.Fatalf("a chunk of %d octets of %d", n, len(rest))
 		case n < store.ChunkBytesMin && n != len(rest):
 			t.Fatalf("a chunk of %d octets inside the file", n)
-		case n < len(rest) && store.Cut(rest[:n+1]) != n:
+		case n < len(rest) && store.Chunks(rest[:n+1])[0] != n:
 			t.Fatal("what follows a chunk moved its end")
 		}
 	})

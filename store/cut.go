@@ -6,91 +6,30 @@ import (
 	"fmt"
 	"io"
 
+	chunkers "github.com/PlakarKorp/go-cdc-chunkers"
+	_ "github.com/PlakarKorp/go-cdc-chunkers/chunkers/fastcdc" // gives the algorithm its name
+
 	"github.com/zsync/zsync"
 )
 
-// The sizes of a chunk, in octets. They are format, as the rest of this file:
-// two devices that scan apart must cut alike, or they send again what both have.
+// The sizes of a chunk, in octets. They are format, and so is the algorithm: two
+// devices that scan apart must cut alike, or they send again what both have.
 const (
 	chunkBytesMin    = 256 << 10 // but for the last of a file
 	chunkBytesNormal = 512 << 10 // from here on a cut is easier
 	chunkBytesMax    = zsync.ContentChunkMax
 )
 
-// The bits of the rolling hash that must be zero at a cut, before and after
-// chunkBytesNormal.
-const (
-	maskHard = 0x0003590703530000
-	maskEasy = 0x0000d90003530000
-)
-
-// cut returns the length of the chunk that data begins with: FastCDC, as the
-// algorithm "fastcdc" of github.com/PlakarKorp/go-cdc-chunkers v1.1.0 cuts. data
-// is chunkBytesMax octets, or all that is left of the file.
-func cut(data []byte) int {
-	if len(data) <= chunkBytesMin {
-		return len(data)
-	}
-	data = data[:min(len(data), chunkBytesMax)]
-	hash, at := rollTo(data, 0, chunkBytesMin, min(len(data), chunkBytesNormal), maskHard)
-	if at < chunkBytesNormal {
-		return at
-	}
-	_, at = rollTo(data, hash, at, len(data), maskEasy)
-	return at
-}
-
-// rollTo moves the rolling hash from octet at on, up to a cut or to the end.
-func rollTo(data []byte, hash uint64, at, end int, mask uint64) (uint64, int) {
-	for i, octet := range data[at:end] {
-		hash = hash<<1 + gearTable[octet]
-		if hash&mask == 0 {
-			return hash, at + i
-		}
-	}
-	return hash, end
-}
-
-// chunker cuts what a reader holds, size octets, into chunks.
-type chunker struct {
-	from       io.ReaderAt
-	size       int64
-	read       int64  // octets read so far
-	buffer     []byte // of bufferBytes
-	start, end int    // of what was read and not yet cut
-}
-
 // bufferBytes holds two of the largest chunks, so that at most every other one
 // has to be moved to the front.
 const bufferBytes = 2 * chunkBytesMax
 
-func (c *chunker) next() ([]byte, error) {
-	if err := c.fill(); err != nil {
-		return nil, err
-	}
-	if c.start == c.end {
-		return nil, io.EOF
-	}
-	chunk := c.buffer[c.start : c.start+cut(c.buffer[c.start:c.end])]
-	c.start += len(chunk)
-	return chunk, nil
-}
-
-// fill reads until a whole chunk is in the buffer, or the rest of the file.
-func (c *chunker) fill() error {
-	if c.end-c.start >= chunkBytesMax || c.read == c.size {
-		return nil
-	}
-	c.end = copy(c.buffer, c.buffer[c.start:c.end])
-	c.start = 0
-	want := int(min(int64(len(c.buffer)-c.end), c.size-c.read))
-	n, err := c.from.ReadAt(c.buffer[c.end:c.end+want], c.read)
-	if n < want {
-		return shortRead(err)
-	}
-	c.read += int64(n)
-	c.end += n
-	return nil
+// newCutter cuts what a reader holds, size octets, into chunks by FastCDC without
+// a key. buffer holds bufferBytes, and the chunks lie in it.
+func newCutter(from io.ReaderAt, size int64, buffer []byte) (*chunkers.Chunker, error) {
+	return chunkers.NewChunkerBuffer("fastcdc", io.NewSectionReader(from, 0, size), &chunkers.ChunkerOpts{
+		MinSize: chunkBytesMin, NormalSize: chunkBytesNormal, MaxSize: chunkBytesMax,
+	}, buffer)
 }
 
 // shortRead explains a read that ended before the file's size did.
@@ -112,15 +51,17 @@ func contentOf(from io.ReaderAt, size int64, buffer []byte, each func(chunk []by
 		}
 		return sha256.Sum256(data), nil, handed(each, data)
 	}
+	cutter, err := newCutter(from, size, buffer)
+	if err != nil {
+		return zsync.Digest{}, nil, err
+	}
 	var list ListBuilder
-	for cutter := (chunker{from: from, size: size, buffer: buffer}); ; {
-		chunk, err := cutter.next()
-		if errors.Is(err, io.EOF) {
-			break
+	for left := size; left > 0; {
+		chunk, err := cutter.Next()
+		if len(chunk) == 0 {
+			return zsync.Digest{}, nil, shortRead(err)
 		}
-		if err != nil {
-			return zsync.Digest{}, nil, err
-		}
+		left -= int64(len(chunk))
 		list.Add(sha256.Sum256(chunk), uint32(len(chunk)))
 		if err := handed(each, chunk); err != nil {
 			return zsync.Digest{}, nil, err
