@@ -21,7 +21,7 @@ const drawEvery = 500 * time.Millisecond
 // follow shows the progress of a folder ("" for all): a live line on a terminal,
 // elsewhere a line each time that it has come into sync.
 func (p *program) follow(ctx context.Context, label string) {
-	screen := &screen{out: p.stderr, live: isTerminal(p.stderr)}
+	screen := &screen{out: p.stderr, live: isTerminal(p.stderr) && os.Getenv("TERM") != "dumb"}
 	defer screen.leave()
 	var rates rate
 	for {
@@ -63,6 +63,24 @@ func (s *screen) leave() {
 	if s.drawn {
 		fmt.Fprintln(s.out)
 	}
+}
+
+// overLine writes over the live line of a terminal, which is drawn again below.
+type overLine struct{ terminal io.Writer }
+
+func (o overLine) Write(text []byte) (int, error) {
+	if _, err := io.WriteString(o.terminal, "\r\x1b[K"); err != nil {
+		return 0, err
+	}
+	return o.terminal.Write(text)
+}
+
+// logTo is where a device logs to that shows its progress on out.
+func logTo(out io.Writer) io.Writer {
+	if isTerminal(out) {
+		return overLine{out}
+	}
+	return out
 }
 
 // widthOf is how many columns a terminal has.
@@ -115,7 +133,10 @@ func summary(st control.Status, label string, rates *rate) (state, line string) 
 	if label == "" && len(st.Folders) > 1 {
 		total.Label = fmt.Sprintf("%d folders", len(st.Folders))
 	}
-	if total.Label == "" {
+	switch {
+	case total.Label == "" && label != "":
+		return "", label + ": opening"
+	case total.Label == "":
 		return "", "waiting for folders"
 	}
 	line = fmt.Sprintf("%s: %s, %s, %s", total.Label, stateWords(total.State), count(total.Files, "file"), octets(total.Bytes))

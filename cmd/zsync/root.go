@@ -49,9 +49,12 @@ func (p *program) client() *control.Client { return control.Dial(p.home().socket
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	p := &program{stdout: stdout, stderr: stderr}
 	root := &cobra.Command{
-		Use:           "zsync",
-		Short:         "Keep folders of photos and files the same on your devices",
-		Long:          "zsync keeps folders of photos and files the same on your devices, over encrypted\nlinks, with no server and no account.",
+		Use:   "zsync",
+		Short: "Keep folders of photos and files the same on your devices",
+		Long: "zsync keeps folders of photos and files the same on your devices, over encrypted\nlinks, with no server and no account.\n\n" +
+			"Exit codes: 0 ok, also for a device that was told to end; 1 failed; 2 usage; 3 not in\n" +
+			"sync; 4 conflicts; 5 needs an answer; 6 no device is running; 7 not paired; 8 damage\n" +
+			"found; 9 timeout; 130 interrupted while it waited for something.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version,

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -108,7 +109,7 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 		OldStore:     a.oldStore,
 		WriteTrusted: func(text []byte) error { return renameio.WriteFile(a.home.trusted(), text, 0o600) },
 		Seed:         seed,
-		Log:          slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log:          slog.New(slog.NewTextHandler(logTo(p.stderr), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, a.database,
 		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed(), Lost: lost},
 		device.LinkConfig{
@@ -158,6 +159,10 @@ func (a *appliance) bind(flag, address string, cfg zeromq.Config) (*zeromq.Link,
 		return nil, err
 	}
 	link, err := a.context.Listen(cfg)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, failedf(exitFailed, fmt.Sprintf("ss -ltnp  shows which program has it; choose another address with %s HOST:PORT", flag),
+			"%s %s: the port is in use by another program, perhaps by a zsync that runs already with another --home", flag, address)
+	}
 	if err != nil {
 		return nil, failed(exitFailed, fmt.Errorf("%s %s: %w", flag, address, err), "choose another address with "+flag+" HOST:PORT")
 	}

@@ -25,7 +25,10 @@ func newWatch(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch DIR",
 		Short: "Keep a folder in sync, forever",
-		Args:  cobra.ExactArgs(1),
+		Long: "Adds DIR to the folders of this device and runs the device until Ctrl-C or SIGTERM,\n" +
+			"which end it with exit code 0. Where the device runs already, it takes the folder\n" +
+			"over, and this command only shows how far it is.",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			order, err := watchOrder(args[0], label, role)
 			if err != nil {
@@ -153,6 +156,7 @@ func (p *program) runWith(ctx context.Context, f deviceFlags, sameFolder string,
 	if err := f.check(); err != nil {
 		return err
 	}
+	f.warn(p.stderr)
 	a, err := p.assemble(f, sameFolder)
 	if errors.Is(err, errRunning) {
 		return p.handOver(ctx, f, order)
@@ -247,6 +251,16 @@ func labelOf(order control.Order) string {
 		return order.Watch.Label
 	}
 	return ""
+}
+
+// warn tells of flags that this version takes and does not follow.
+func (f *deviceFlags) warn(out io.Writer) {
+	if f.ui != "" && f.ui != "off" {
+		fmt.Fprintf(out, "warning: --ui %s has no effect: this version has no web page\n", printable(f.ui))
+	}
+	if f.iface != "" && f.iface != "none" {
+		fmt.Fprintf(out, "warning: --interface %s has no effect: this version sends no beacons; use --peer\n", printable(f.iface))
+	}
 }
 
 // check refuses flags that make no sense before anything is opened.

@@ -39,7 +39,7 @@ func missingIn(what string, devices []Device, since time.Time, connectedOnly boo
 		switch {
 		case connectedOnly && !d.Linked:
 		case seen.Before(since):
-			return fmt.Sprintf("%s has not been seen", d.Name)
+			return fmt.Sprintf("%s is not connected", d.Name)
 		case d.State != device.StateInSync:
 			return fmt.Sprintf("%s is not in sync with %s%s", d.Name, what, toGo(d.NeedFiles))
 		}
@@ -57,7 +57,7 @@ func toGo(files uint64) string {
 // sentence says what a pairing waits for.
 func (p Pending) sentence() string {
 	if p.Name == "" {
-		return fmt.Sprintf("the device with key %s… was paired here and has not been met", p.Key[:10])
+		return fmt.Sprintf("the device with key %s… was paired here and has not been met yet", p.Key[:10])
 	}
 	return fmt.Sprintf("%s was met and is not in the circle yet", p.Name)
 }

@@ -79,7 +79,7 @@ func Listen(path string, d Running, self Self) (*Server, error) {
 	return &Server{device: d, self: self, listener: listener}, nil
 }
 
-// Run serves until the context ends.
+// Run serves until the context ends, and then lets the answers under way be given.
 func (s *Server) Run(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathStatus, s.status)
@@ -88,17 +88,19 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerReadTime}
-	stop := context.AfterFunc(ctx, func() {
-		late, cancel := context.WithTimeout(context.Background(), shutdownTime)
-		defer cancel()
-		if server.Shutdown(late) != nil {
-			_ = server.Close() // whoever still reads a stream is cut off
-		}
-	})
-	defer stop()
-	if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(s.listener) }()
+	select {
+	case err := <-served:
 		return err
+	case <-ctx.Done():
 	}
+	late, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	if server.Shutdown(late) != nil {
+		_ = server.Close() // whoever still reads a stream is cut off
+	}
+	<-served // says that it was shut down
 	return nil
 }
 
@@ -119,7 +121,12 @@ func (s *Server) order(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	for _, each := range order.orders() {
+	orders, err := order.orders()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	for _, each := range orders {
 		if err := s.device.Do(each); err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 			return
@@ -128,8 +135,8 @@ func (s *Server) order(w http.ResponseWriter, r *http.Request) {
 	reply(w, struct{}{})
 }
 
-// orders returns what the device is to do.
-func (o Order) orders() (out []any) {
+// orders returns what the device is to do: nothing for an empty order.
+func (o Order) orders() (out []any, err error) {
 	if o.Watch != nil {
 		out = append(out, device.Watch{Registration: device.Registration{Label: o.Watch.Label, Dir: o.Watch.Path, Role: o.Watch.Role}})
 	}
@@ -140,18 +147,25 @@ func (o Order) orders() (out []any) {
 		out = append(out, device.ServeAll{Dir: o.Serve})
 	}
 	if o.Pair != nil {
-		if key, err := zsync.ParseKey(o.Pair.Key); err == nil {
-			out = append(out, device.Pair{Key: key, Address: o.Pair.Address})
+		key, err := zsync.ParseKey(o.Pair.Key)
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, device.Pair{Key: key, Address: o.Pair.Address})
 	}
 	if o.Peer != nil {
-		key, _ := zsync.ParseKey(o.Peer.Key) // zero: not said
-		out = append(out, device.Peer{Key: key, Address: o.Peer.Address})
+		peer := device.Peer{Address: o.Peer.Address}
+		if o.Peer.Key != "" {
+			if peer.Key, err = zsync.ParseKey(o.Peer.Key); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, peer)
 	}
 	if o.Ask {
 		out = append(out, device.AskProgress{})
 	}
-	return out
+	return out, nil
 }
 
 // log streams the history of a folder, or of all, as NDJSON.

@@ -50,17 +50,18 @@ func (n *Network) translate(ctx context.Context) {
 	defer close(n.facts)
 	for batch := range n.Link.Facts() {
 		select {
-		case n.facts <- factsOf(batch):
+		case n.facts <- n.factsOf(batch):
 		case <-ctx.Done():
 		}
 	}
 }
 
-func factsOf(batch []Fact) []device.NetFact {
+func (n *Network) factsOf(batch []Fact) []device.NetFact {
 	facts := make([]device.NetFact, len(batch))
 	for i, f := range batch {
 		facts[i] = device.NetFact{
-			Kind: kindOf(f.Kind), Conn: zre.Conn(f.Conn), Key: f.Key, Address: f.Address, Identity: f.Identity, Frames: f.Frames, Err: f.Err,
+			Kind: kindOf(f.Kind), Conn: zre.Conn(f.Conn), Key: f.Key, Address: f.Address, Identity: f.Identity,
+			Frames: f.Frames, Err: f.Err, Release: n.release(f.Frames),
 		}
 	}
 	return facts

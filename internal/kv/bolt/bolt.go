@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/zsync/zsync/internal/kv"
 )
@@ -51,7 +52,7 @@ func OpenReadOnly(path string) (*Store, error) {
 var ErrLocked = errors.New("another process uses it")
 
 func openError(path string, err error) error {
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bbolterrors.ErrTimeout) {
 		err = ErrLocked
 	}
 	return fmt.Errorf("open database %s: %w", path, err)
