@@ -83,6 +83,11 @@ func everyReplacement(t *testing.T, test func(t *testing.T, r testRoot)) {
 		r.disk.ForbidExchange()
 		test(t, r)
 	})
+	t.Run("links", func(t *testing.T) {
+		r := newRoot(t)
+		r.disk.ForbidFlags()
+		test(t, r)
+	})
 }
 
 func TestSymlinksArePlacedReplacedAndRemovedAsData(t *testing.T) {

@@ -156,12 +156,12 @@ func scenarios() map[string]scenario {
 // every scenario, looks at what several crashes would leave, and redoes the batch.
 func TestRedoMakesABatchWholeAfterACrashAtAnyStep(t *testing.T) {
 	for name, s := range scenarios() {
-		for _, exchange := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%s, exchange %v", name, exchange), func(t *testing.T) {
+		for kind := range renames {
+			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
 				for at, more := 1, true; more; at++ {
 					for seed := range uint64(4) {
-						more = s.crashAt(t, at, uint64(at)*4+seed, exchange)
+						more = s.crashAt(t, at, uint64(at)*4+seed, kind)
 					}
 				}
 			})
@@ -169,13 +169,17 @@ func TestRedoMakesABatchWholeAfterACrashAtAnyStep(t *testing.T) {
 	}
 }
 
+// renames are the kinds of disks by what their Rename can do.
+var renames = map[string]func(disk *crashfs.FS){
+	"exchange": func(*crashfs.FS) {}, "two steps": (*crashfs.FS).ForbidExchange, "links": (*crashfs.FS).ForbidFlags,
+}
+
 // crashAt runs the scenario once, with the power cut at a step of Apply; false:
 // the batch ended before that.
-func (s scenario) crashAt(t *testing.T, at int, seed uint64, exchange bool) bool {
+func (s scenario) crashAt(t *testing.T, at int, seed uint64, kind string) bool {
 	disk := crashfs.New(seed)
-	if !exchange {
-		disk.ForbidExchange()
-	}
+	renames[kind](disk)
+	exchange := kind == "exchange"
 	r := openRoot(t, disk)
 	s.prepare(r)
 	changes := s.changes(r)
@@ -334,34 +338,37 @@ func (s scenario) wantKept(t *testing.T, where string, r testRoot, results []sto
 // batch is lost with the power; the next batch looks after what it left.
 func TestWithoutItsIntentsABatchLosesNothingEither(t *testing.T) {
 	for name, s := range scenarios() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for at := 1; ; at++ {
-				disk := crashfs.New(uint64(at))
-				r := openRoot(t, disk)
-				s.prepare(r)
-				begin := disk.Steps()
-				disk.CrashAt(begin + at)
-				r.Apply(s.changes(r), false)
-				crashed := disk.Steps() >= begin+at
-				r = openRoot(t, disk.Crash())
-				wantDone(t, r.Apply([]store.Change{{Op: store.OpMkdir, Path: "another", Mode: 0o755}}, false))
-				r.user.Remove("another")
-				where := fmt.Sprintf("crash at %d", at)
-				s.wantWhole(t, where, r, false)
-				held := r.everyByte()
-				for _, data := range s.staged {
-					if !held[data] {
-						t.Fatalf("%s: staged bytes are lost", where)
+		for kind, forbid := range renames {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				for at := 1; ; at++ {
+					disk := crashfs.New(uint64(at))
+					forbid(disk)
+					r := openRoot(t, disk)
+					s.prepare(r)
+					begin := disk.Steps()
+					disk.CrashAt(begin + at)
+					r.Apply(s.changes(r), false)
+					crashed := disk.Steps() >= begin+at
+					r = openRoot(t, disk.Crash())
+					wantDone(t, r.Apply([]store.Change{{Op: store.OpMkdir, Path: "another", Mode: 0o755}}, false))
+					r.user.Remove("another")
+					where := fmt.Sprintf("crash at %d", at)
+					s.wantWhole(t, where, r, false)
+					held := r.everyByte()
+					for _, data := range s.staged {
+						if !held[data] {
+							t.Fatalf("%s: staged bytes are lost", where)
+						}
+					}
+					_, err := r.Staged()
+					must(t, err)
+					if !crashed {
+						return
 					}
 				}
-				_, err := r.Staged()
-				must(t, err)
-				if !crashed {
-					return
-				}
-			}
-		})
+			})
+		}
 	}
 }
 

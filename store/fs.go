@@ -79,14 +79,29 @@ type Dir interface {
 	Close() error
 }
 
-// RenameMode says what a rename does where the new name is taken.
+// RenameMode says what a rename does where the new name is taken, and which of the
+// names nobody else will touch meanwhile.
 type RenameMode uint8
 
 // The ways to rename. There is none that replaces: bytes of a user are never
-// overwritten, only moved.
+// overwritten, only moved. Not every disk can do that in one step when others may
+// give and take both names at once; it can when one of them is ours alone, in the
+// private directory.
 const (
-	NoReplace RenameMode = iota // the new name must be free, else fs.ErrExist
-	Exchange                    // both names must be taken and trade places; may be errors.ErrUnsupported
+	// NoReplace: the new name must be free, else fs.ErrExist. Of anything but a
+	// directory it may be errors.ErrUnsupported.
+	NoReplace RenameMode = iota
+	// Exchange: both names must be taken and trade places; may be
+	// errors.ErrUnsupported.
+	Exchange
+	// IntoPrivate is NoReplace where the new name is ours alone: a look and a plain
+	// rename will do, and take along whatever has the old name in that instant.
+	IntoPrivate
+	// FromPrivate is NoReplace where the old name is ours alone: a link, which fails
+	// where a name is taken, and the removal of the old name will do. A crash may
+	// leave both names. Where the disk has no links either, a moment is left between
+	// a look and the rename.
+	FromPrivate
 )
 
 // File is an open regular file.

@@ -77,45 +77,116 @@ func (a *applier) rename(i int, c Change) (Result, error) {
 	}
 	if a.redo {
 		if stat, done := a.renamedBefore(i, c); done {
-			return Result{Stat: stat}, nil
+			return Result{Stat: stat}, a.unlinkPassed(i, c, stat)
 		}
 	}
 	if c.Old.Type == zsync.TypeDir {
 		a.dirs.dropBelow(string(c.From))
 		a.need.many = a.need.many || len(a.need.things) > 0 // what was touched below has another path now
 	}
-	stat, err := a.renameNow(i, c)
+	result, err := a.renameNow(i, c)
 	if err == nil {
 		a.touched(c.From, false)
 		a.touched(c.Path, false)
-		a.did(stat)
+		a.did(result.Stat)
 	}
-	return Result{Stat: stat}, err
+	return result, err
 }
 
-func (a *applier) renameNow(i int, c Change) (Stat, error) {
+func (a *applier) renameNow(i int, c Change) (result Result, err error) {
 	from, fromName, err := a.parked(i, c.From)
 	if err != nil {
-		return Stat{}, err
+		return Result{}, err
 	}
 	to, toName, err := a.parked(i, c.Path)
 	if err != nil {
-		return Stat{}, err
+		return Result{}, err
 	}
-	if err := a.expect(from, fromName, c.Old); err != nil {
-		return Stat{}, err
+	err = a.expect(from, fromName, c.Old)
+	if a.redo && errors.Is(err, fs.ErrNotExist) {
+		return a.passOn(from, fromName, to, toName, c, err)
+	}
+	if err != nil {
+		return Result{}, err
 	}
 	if err := a.syncMade(); err != nil {
-		return Stat{}, err
+		return Result{}, err
 	}
-	if err := from.Rename(fromName, to, toName, NoReplace); err != nil {
-		return Stat{}, err
+	there, back := renameModes(c)
+	err = from.Rename(fromName, to, toName, there)
+	if errors.Is(err, errors.ErrUnsupported) {
+		there = FromPrivate
+		result.Kept, err = a.root.kept.pass(from, fromName, to, toName, *c.Old, &a.need)
+	}
+	if err != nil {
+		return result, err
+	}
+	result.Stat, err = to.Stat(toName)
+	if err == nil && there != FromPrivate && !result.Stat.SameFile(*c.Old) { // another file took the name since the look
+		err = errors.Join(ErrDiverged, to.Rename(toName, from, fromName, back))
+	}
+	return result, err
+}
+
+// renameModes returns how the entry is moved, and how it is moved back.
+func renameModes(c Change) (there, back RenameMode) {
+	switch {
+	case isParked(c.Path):
+		return IntoPrivate, FromPrivate
+	case isParked(c.From):
+		return FromPrivate, IntoPrivate
+	}
+	return NoReplace, NoReplace
+}
+
+// passOn takes the second step of a rename that a crash cut in two. missing is the
+// error when it did not.
+func (a *applier) passOn(from Dir, fromName string, to Dir, toName string, c Change, missing error) (Result, error) {
+	kept, err := a.findKept(*c.Old)
+	if err == nil && kept == "" {
+		err = missing
+	}
+	if err == nil {
+		err = a.syncMade()
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	a.found = nil // one of them will be there no more
+	kept, err = a.root.kept.passOn(kept, from, fromName, to, toName, &a.need)
+	if err != nil {
+		return Result{Kept: kept}, err
 	}
 	stat, err := to.Stat(toName)
-	if err == nil && !stat.SameFile(*c.Old) { // another file took the name since the look
-		err = errors.Join(ErrDiverged, to.Rename(toName, from, fromName, NoReplace))
+	return Result{Stat: stat}, err
+}
+
+// unlinkPassed removes the private name that a crash left to what was renamed.
+func (a *applier) unlinkPassed(i int, c Change, stat Stat) error {
+	if stat.Type == zsync.TypeDir {
+		return nil
 	}
-	return stat, err
+	if isParked(c.From) {
+		dir, name, err := a.parked(i, c.From)
+		if err != nil {
+			return err
+		}
+		if now, err := dir.Stat(name); err == nil && sameInode(now, stat) {
+			a.touched(c.From, false)
+			return dir.Remove(name)
+		}
+		return nil
+	}
+	kept, err := a.findKept(stat)
+	if err != nil || kept == "" {
+		return err
+	}
+	a.found = nil // it will be there no more
+	return a.root.kept.unlink(kept, stat, &a.need)
+}
+
+func isParked(path zsync.Path) bool {
+	return strings.HasPrefix(string(path), string(ParkedDir)+"/")
 }
 
 // syncMade makes the directories of this batch durable before the first of a

@@ -111,28 +111,53 @@ func (d *linuxDir) Rename(name string, to Dir, toName string, how RenameMode) er
 	if err != unix.EINVAL && err != unix.ENOSYS {
 		return fault("rename", name, err)
 	}
-	if how == Exchange {
-		return unsupported("exchange", name)
-	}
-	return fault("rename", name, d.renameWithoutFlags(name, into, toName))
+	return d.renameWithoutFlags(name, into, toName, how)
 }
 
-// renameWithoutFlags keeps what is at toName, on file systems that know no
-// RENAME_NOREPLACE: a link fails where a name is taken. Directories and file
-// systems without links are left a moment between the look and the rename.
-func (d *linuxDir) renameWithoutFlags(name string, to *linuxDir, toName string) error {
-	err := insist(func() error { return unix.Linkat(d.fd, name, to.fd, toName, 0) })
-	switch err {
-	case nil:
-		return insist(func() error { return unix.Unlinkat(d.fd, name, 0) })
-	case unix.EPERM, unix.EOPNOTSUPP, unix.EMLINK, unix.ENOSYS, unix.EINVAL:
-	default:
+// renameWithoutFlags is for file systems that know no RENAME_NOREPLACE. A directory
+// can only be renamed over an empty one, and a name that ends in '/' is only ever a
+// directory's.
+func (d *linuxDir) renameWithoutFlags(name string, to *linuxDir, toName string, how RenameMode) error {
+	moved, err := d.Stat(name)
+	if err != nil {
 		return err
 	}
-	if _, err := to.Stat(toName); err == nil {
-		return unix.EEXIST
+	from := name
+	switch {
+	case how == Exchange:
+		return unsupported("exchange", name)
+	case moved.Type == zsync.TypeDir && how != IntoPrivate:
+		from += "/"
+	case how == NoReplace:
+		return unsupported("rename without replacing", name)
+	case how == FromPrivate:
+		linked, err := d.linkAndRemove(name, to, toName)
+		if linked || err != nil {
+			return fault("rename", name, err)
+		}
 	}
-	return insist(func() error { return unix.Renameat(d.fd, name, to.fd, toName) })
+	if _, err := to.Stat(toName); err == nil {
+		return fault("rename to", toName, unix.EEXIST)
+	}
+	return fault("rename", name, insist(func() error { return unix.Renameat(d.fd, from, to.fd, toName) }))
+}
+
+// linkAndRemove is a rename that fails where the new name is taken. No crash may
+// take the new name and leave the old one removed. linked is false when there are
+// no links here.
+func (d *linuxDir) linkAndRemove(name string, to *linuxDir, toName string) (linked bool, err error) {
+	err = insist(func() error { return unix.Linkat(d.fd, name, to.fd, toName, 0) })
+	switch err {
+	case nil:
+	case unix.EPERM, unix.EOPNOTSUPP, unix.EMLINK, unix.ENOSYS, unix.EINVAL:
+		return false, nil
+	default:
+		return false, err
+	}
+	if err := to.Sync(); err != nil {
+		return true, err
+	}
+	return true, insist(func() error { return unix.Unlinkat(d.fd, name, 0) })
 }
 
 func (d *linuxDir) Remove(name string) error {

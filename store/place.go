@@ -98,7 +98,7 @@ func (a *applier) install(dir Dir, name string, from source, c Change) (result R
 		return Result{}, errors.Join(err, a.giveBack(from, c))
 	}
 	if c.Old == nil {
-		err = from.dir.Rename(from.name, dir, name, NoReplace)
+		err = from.dir.Rename(from.name, dir, name, FromPrivate)
 		if err != nil {
 			err = errors.Join(err, a.giveBack(from, c))
 		}
@@ -156,7 +156,7 @@ func settled(dir Dir, name string, placed Stat) (Stat, error) {
 func (a *applier) replace(dir Dir, name string, from source, c Change) (kept string, err error) {
 	swap, slot := a.root.staging.swap, slotName(c)
 	if from.name != slot {
-		if err := from.dir.Rename(from.name, swap, slot, NoReplace); err != nil {
+		if err := from.dir.Rename(from.name, swap, slot, IntoPrivate); err != nil {
 			return "", err
 		}
 		from.dir, from.name = swap, slot
@@ -182,7 +182,7 @@ func (a *applier) takeBack(dir Dir, name string, from source, c Change) error {
 	a.root.swapped = false // whatever stays behind in swap is somebody's
 	err := from.dir.Rename(from.name, dir, name, Exchange)
 	if errors.Is(err, fs.ErrNotExist) { // the user has removed the new one
-		return from.dir.Rename(from.name, dir, name, NoReplace)
+		return from.dir.Rename(from.name, dir, name, FromPrivate)
 	}
 	if err != nil {
 		return err
@@ -200,7 +200,7 @@ func (a *applier) takeBack(dir Dir, name string, from source, c Change) error {
 func (a *applier) replaceInTwoSteps(dir Dir, name string, from source, c Change) (kept string, err error) {
 	kept, err = a.root.kept.keep(dir, name, name, *c.Old, &a.need)
 	if err == nil {
-		err = from.dir.Rename(from.name, dir, name, NoReplace)
+		err = from.dir.Rename(from.name, dir, name, FromPrivate)
 	}
 	if err != nil {
 		err = errors.Join(err, a.giveBack(from, c))
@@ -219,7 +219,7 @@ func (a *applier) giveBack(from source, c Change) (err error) {
 	default:
 		var shelf Dir
 		if shelf, err = a.root.staging.where(c.Content); err == nil {
-			err = from.dir.Rename(from.name, shelf, c.Content.String(), NoReplace)
+			err = from.dir.Rename(from.name, shelf, c.Content.String(), IntoPrivate)
 		}
 	}
 	if err != nil {

@@ -14,13 +14,14 @@ import (
 // portable is an FS on top of os.Root, for systems without openat2. os.Root keeps
 // every access below the root, against symlinks that are swapped in meanwhile
 // too; the walk refuses those it meets inside. What it cannot do: see a mount
-// point, exchange two names, or keep a directory from replacing an empty one in
-// the moment between the look and the rename.
+// point of the same device, exchange two names, or keep a directory from replacing
+// an empty one in the moment between the look and the rename.
 type portable struct {
-	path string
-	root *os.Root
-	mu   sync.Mutex          // workers write at once; what they wrote is one set
-	lost map[string]struct{} // paths that a crash could take back: there is no syncfs
+	path   string
+	root   *os.Root
+	device uint64              // 0 where the system does not tell
+	mu     sync.Mutex          // workers write at once; what they wrote is one set
+	lost   map[string]struct{} // paths that a crash could take back: there is no syncfs
 }
 
 func openPortable(path string) (FS, error) {
@@ -28,7 +29,12 @@ func openPortable(path string) (FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &portable{path: path, root: root, lost: map[string]struct{}{}}, nil
+	self, err := root.Stat(".")
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	return &portable{path: path, root: root, device: deviceOf(self), lost: map[string]struct{}{}}, nil
 }
 
 func (p *portable) Dir(path string) (Dir, error) {
@@ -40,7 +46,7 @@ func (p *portable) Dir(path string) (Dir, error) {
 		if path == "" {
 			break
 		}
-		next, err := openChild(at, name)
+		next, err := p.openChild(at, name)
 		at.Close()
 		if err != nil {
 			return nil, fmt.Errorf("open %s: %w", path, portably(err))
@@ -51,8 +57,8 @@ func (p *portable) Dir(path string) (Dir, error) {
 }
 
 // openChild opens the directory name as os.Root does, and then makes sure that
-// no symlink was followed.
-func openChild(at *os.Root, name string) (*os.Root, error) {
+// no symlink was followed, nor another device entered.
+func (p *portable) openChild(at *os.Root, name string) (*os.Root, error) {
 	seen, err := at.Lstat(name)
 	if err != nil {
 		return nil, err
@@ -64,11 +70,17 @@ func openChild(at *os.Root, name string) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opened, err := child.Stat("."); err != nil || !os.SameFile(seen, opened) {
-		child.Close()
-		return nil, fmt.Errorf("%s was replaced: %w", name, fs.ErrNotExist)
+	opened, err := child.Stat(".")
+	switch {
+	case err != nil || !os.SameFile(seen, opened):
+		err = fmt.Errorf("%s was replaced: %w", name, fs.ErrNotExist)
+	case deviceOf(opened) != p.device:
+		err = fmt.Errorf("%s: %w", name, ErrMount)
+	default:
+		return child, nil
 	}
-	return child, nil
+	child.Close()
+	return nil, err
 }
 
 func (p *portable) Open(path string) (File, Stat, error) {
@@ -146,10 +158,8 @@ func (p *portable) Free() (free, total int64, err error) { return freeOf(p.path)
 
 func (p *portable) Close() error { return p.root.Close() }
 
-// rename links a file before it removes the old name, because a link fails where
-// a name is taken; what cannot be linked is left a moment between the look and
-// the rename.
-func (p *portable) rename(from, to string) error {
+// rename has plain renames and links only; see [RenameMode].
+func (p *portable) rename(from, to string, how RenameMode) error {
 	for _, path := range []string{above(from), above(to)} { // os.Root would follow a symlink there
 		dir, err := p.Dir(path)
 		if err != nil {
@@ -161,18 +171,41 @@ func (p *portable) rename(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if info.Mode().IsRegular() {
-		switch err := p.root.Link(from, to); {
-		case err == nil:
-			return p.root.Remove(from)
-		case errors.Is(err, fs.ErrExist):
+	switch {
+	case info.IsDir() || how == IntoPrivate:
+	case how == FromPrivate:
+		linked, err := p.linkAndRemove(from, to)
+		if linked || err != nil {
 			return err
 		}
+	default:
+		return fmt.Errorf("rename %s without replacing: %w", from, errors.ErrUnsupported)
 	}
 	if _, err := p.root.Lstat(to); err == nil {
 		return fmt.Errorf("rename to %s: %w", to, fs.ErrExist)
 	}
 	return p.root.Rename(from, to)
+}
+
+// linkAndRemove is a rename that fails where the new name is taken. No crash may
+// take the new name and leave the old one removed. linked is false when there are
+// no links here.
+func (p *portable) linkAndRemove(from, to string) (linked bool, err error) {
+	if err := p.root.Link(from, to); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return false, err
+		}
+		return false, nil
+	}
+	dir, err := p.Dir(above(to))
+	if err != nil {
+		return true, err
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return true, err
+	}
+	return true, p.root.Remove(from)
 }
 
 // portableFile is a File: os.File has most of it.

@@ -27,6 +27,8 @@ func portably(err error) error {
 		return fmt.Errorf("%w (%w)", fs.ErrNotExist, err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w (%w)", ErrNoSpace, err)
+	case errors.Is(err, syscall.EXDEV):
+		return fmt.Errorf("%w (%w)", ErrMount, err)
 	}
 	return err
 }
@@ -37,6 +39,13 @@ func identify(stat *Stat, info fs.FileInfo) {
 		stat.CtimeNS = sys.Ctimespec.Nano()
 		stat.BirthNS = sys.Birthtimespec.Nano()
 	}
+}
+
+func deviceOf(info fs.FileInfo) uint64 {
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(sys.Dev)
+	}
+	return 0
 }
 
 func freeOf(path string) (free, total int64, err error) {

@@ -11,7 +11,7 @@ import (
 // portably is fault for errors of package os.
 func portably(err error) error {
 	var errno syscall.Errno
-	if errors.As(err, &errno) && (errno == unix.ENOTDIR || errno == unix.ELOOP || errno == unix.ENOSPC || errno == unix.EDQUOT) {
+	if errors.As(err, &errno) && (errno == unix.ENOTDIR || errno == unix.ELOOP || errno == unix.ENOSPC || errno == unix.EDQUOT || errno == unix.EXDEV) {
 		return fault("os", "root", errno)
 	}
 	return err
@@ -22,6 +22,13 @@ func identify(stat *Stat, info fs.FileInfo) {
 		stat.Inode = sys.Ino
 		stat.CtimeNS = sys.Ctim.Nano()
 	}
+}
+
+func deviceOf(info fs.FileInfo) uint64 {
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(sys.Dev)
+	}
+	return 0
 }
 
 func freeOf(path string) (free, total int64, err error) {

@@ -39,6 +39,10 @@ func identify(stat *Stat, info fs.FileInfo) {
 	}
 }
 
+// deviceOf has none to tell: a volume mounted in a directory is a reparse point,
+// which is not taken for a directory.
+func deviceOf(fs.FileInfo) uint64 { return 0 }
+
 func freeOf(path string) (free, total int64, err error) {
 	name, err := windows.UTF16PtrFromString(path)
 	if err != nil {

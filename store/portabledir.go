@@ -122,7 +122,7 @@ func (d *portableDir) Rename(name string, to Dir, toName string, how RenameMode)
 		return fmt.Errorf("exchange %s: %w", name, errors.ErrUnsupported)
 	}
 	d.disk.renamed(d.of(name), into.of(toName))
-	return portably(d.disk.rename(d.of(name), into.of(toName)))
+	return portably(d.disk.rename(d.of(name), into.of(toName), how))
 }
 
 func (d *portableDir) Remove(name string) error {

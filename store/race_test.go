@@ -102,7 +102,21 @@ func (r testRoot) fresh() testRoot {
 	if err := tryExchange(r.disk); errors.Is(err, errors.ErrUnsupported) {
 		disk.ForbidExchange()
 	}
+	if !knowsFlags(r.t, r.disk) {
+		disk.ForbidFlags()
+	}
 	return openRoot(r.t, disk)
+}
+
+func knowsFlags(t testing.TB, disk *crashfs.FS) bool {
+	t.Helper()
+	dir, err := disk.Dir("")
+	must(t, err)
+	must(t, dir.Write("probe", nil))
+	err = dir.Rename("probe", dir, "renamed", store.NoReplace)
+	disk.User().Remove("probe")
+	disk.User().Remove("renamed")
+	return err == nil
 }
 
 func tryExchange(disk *crashfs.FS) error {

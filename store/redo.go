@@ -90,12 +90,15 @@ func (a *applier) finishPlace(dir Dir, name string, now Stat, c Change) (result 
 	if result.Stat, err = settled(dir, name, placed); err != nil {
 		return result, err
 	}
+	if err := a.unlinkStaged(now, c); err != nil {
+		return result, err
+	}
 	slot := slotName(c)
 	inSlot, err := a.root.staging.swap.Stat(slot)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = nil
-	case err == nil && a.slots[slot]:
+	case err == nil && (a.slots[slot] || sameInode(inSlot, now)):
 		err = a.root.staging.swap.Remove(slot)
 	case err == nil:
 		result.Kept, err = a.keepUnlessNew(slot, name, inSlot, c)
@@ -104,6 +107,29 @@ func (a *applier) finishPlace(dir Dir, name string, now Stat, c Change) (result 
 		result.Kept, err = a.findKept(*c.Old)
 	}
 	return result, err
+}
+
+// unlinkStaged removes the old name of what was placed, where a crash left both: a
+// user who writes to the one would write to the other.
+func (a *applier) unlinkStaged(placed Stat, c Change) error {
+	if c.Op != OpPlace {
+		return nil
+	}
+	shelf, err := a.root.staging.where(c.Content)
+	if err != nil {
+		return nil // nothing is staged
+	}
+	stat, err := shelf.Stat(c.Content.String())
+	if err != nil || !sameInode(stat, placed) {
+		return nil
+	}
+	a.root.staging.forget(c.Content)
+	return shelf.Remove(c.Content.String())
+}
+
+// sameInode reports whether two names lead to one file.
+func sameInode(a, b Stat) bool {
+	return a.Inode != 0 && a.Inode == b.Inode && a.BirthNS == b.BirthNS
 }
 
 // clearSlot empties the slot of a change that is to be done from its beginning.

@@ -13,29 +13,32 @@ import (
 // at the same disk writes every file anew.
 func TestRedoLeavesWhatAUserDidAfterTheCrash(t *testing.T) {
 	for name, s := range scenarios() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for at, crashed := 1, true; crashed; at++ {
-				disk := crashfs.New(uint64(at))
-				r := openRoot(t, disk)
-				s.prepare(r)
-				changes := s.changes(r)
-				begin := disk.Steps()
-				disk.CrashAt(begin + at)
-				r.Apply(changes, false)
-				crashed = disk.Steps() >= begin+at
-				r = openRoot(t, disk.Crash())
-				written := r.writeEverything()
-				results := r.Apply(changes, true)
-				held := r.everyByte()
-				for _, data := range written {
-					if !held[data] {
-						t.Fatalf("crash at %d: %q is lost", at, data)
+		for kind, forbid := range renames {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				for at, crashed := 1, true; crashed; at++ {
+					disk := crashfs.New(uint64(at))
+					forbid(disk)
+					r := openRoot(t, disk)
+					s.prepare(r)
+					changes := s.changes(r)
+					begin := disk.Steps()
+					disk.CrashAt(begin + at)
+					r.Apply(changes, false)
+					crashed = disk.Steps() >= begin+at
+					r = openRoot(t, disk.Crash())
+					written := r.writeEverything()
+					results := r.Apply(changes, true)
+					held := r.everyByte()
+					for _, data := range written {
+						if !held[data] {
+							t.Fatalf("crash at %d: %q is lost", at, data)
+						}
 					}
+					r.wantUsersInPlace(fmt.Sprintf("crash at %d", at), changes, results)
 				}
-				r.wantUsersInPlace(fmt.Sprintf("crash at %d", at), changes, results)
-			}
-		})
+			})
+		}
 	}
 }
 

@@ -162,7 +162,7 @@ func writeID(private Dir, id [16]byte) error {
 	if err := syncFile(private, unfinished); err != nil {
 		return err
 	}
-	if err := private.Rename(unfinished, private, idName, NoReplace); err != nil {
+	if err := private.Rename(unfinished, private, idName, IntoPrivate); err != nil {
 		return err
 	}
 	return private.Sync()

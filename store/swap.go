@@ -149,7 +149,7 @@ func (s *staging) adopt(slot string, content zsync.Digest, size int64) error {
 		}
 		return s.swap.Remove(slot)
 	}
-	if err := s.swap.Rename(slot, s.shelves[shelf], content.String(), NoReplace); err != nil {
+	if err := s.swap.Rename(slot, s.shelves[shelf], content.String(), IntoPrivate); err != nil {
 		s.forget(content)
 		return err
 	}

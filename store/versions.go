@@ -67,13 +67,80 @@ func (v *versions) close() error {
 func (v *versions) keep(from Dir, name, base string, old Stat, need *toSync) (string, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	return v.keepLocked(from, name, base, old, need)
+}
+
+// pass moves the entry that is old to a free name by way of this area, on disks
+// that cannot do it in one step. When it cannot get its new name it goes back, and
+// when its old one was taken meanwhile it stays here, under the name returned.
+func (v *versions) pass(from Dir, name string, to Dir, toName string, old Stat, need *toSync) (string, error) {
+	v.mu.Lock() // nothing is pruned on its way
+	defer v.mu.Unlock()
+	kept, err := v.keepLocked(from, name, name, old, need)
+	if err != nil {
+		return kept, err
+	}
+	_, file := split(kept)
+	for _, dir := range []Dir{v.group, from} { // or a crash could leave its old name and the new one
+		if err := dir.Sync(); err != nil {
+			return "", errors.Join(err, v.group.Rename(file, from, name, FromPrivate))
+		}
+	}
+	return onOrBack(v.group, file, kept, from, name, to, toName)
+}
+
+// passOn ends what a crash cut short in pass; kept is "" when the entry has gone on
+// or back.
+func (v *versions) passOn(kept string, from Dir, name string, to Dir, toName string, need *toSync) (string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	group, file := split(kept)
+	dir, err := v.disk.Dir(v.path(group))
+	if err != nil {
+		return kept, err
+	}
+	defer dir.Close()
+	need.add(syncThing{path: v.path(group)})
+	return onOrBack(dir, file, kept, from, name, to, toName)
+}
+
+func onOrBack(dir Dir, file, kept string, from Dir, name string, to Dir, toName string) (string, error) {
+	err := dir.Rename(file, to, toName, FromPrivate)
+	if err == nil {
+		return "", nil
+	}
+	if back := dir.Rename(file, from, name, FromPrivate); back != nil {
+		return kept, errors.Join(err, back)
+	}
+	return "", err
+}
+
+// unlink removes a kept name of a file that has another one too, which a crash in
+// pass left behind.
+func (v *versions) unlink(kept string, other Stat, need *toSync) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	group, file := split(kept)
+	dir, err := v.disk.Dir(v.path(group))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if now, err := dir.Stat(file); err != nil || !sameInode(now, other) {
+		return nil
+	}
+	need.add(syncThing{path: v.path(group)})
+	return dir.Remove(file)
+}
+
+func (v *versions) keepLocked(from Dir, name, base string, old Stat, need *toSync) (string, error) {
 	for {
 		if err := v.openGroup(); err != nil {
 			return "", err
 		}
 		group, file := nameKept(v.next, base)
 		v.next++
-		err := from.Rename(name, v.group, file, NoReplace)
+		err := from.Rename(name, v.group, file, IntoPrivate)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
@@ -95,7 +162,7 @@ func (v *versions) check(from Dir, name, group, file string, old Stat) (string, 
 	if err == nil {
 		err = ErrDiverged
 	}
-	if back := v.group.Rename(file, from, name, NoReplace); back != nil {
+	if back := v.group.Rename(file, from, name, FromPrivate); back != nil {
 		return join(group, file), errors.Join(err, back)
 	}
 	return "", err

@@ -48,6 +48,7 @@ type FS struct {
 	failures map[int]error
 	hook     func(step int, call string)
 	exchange bool
+	flags    bool // Rename knows them, and needs no link
 	locks    map[*node]bool
 }
 
@@ -60,6 +61,7 @@ func New(seed uint64) *FS {
 		nowNS:    startNS,
 		size:     sizeBytes,
 		exchange: true,
+		flags:    true,
 		failures: map[int]error{},
 		locks:    map[*node]bool{},
 		dirty:    map[*node]bool{},
@@ -111,6 +113,15 @@ func (f *FS) ForbidExchange() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.exchange = false
+}
+
+// ForbidFlags makes Rename do with plain renames and links, as it must on some file
+// systems: neither Exchange nor, of a file, NoReplace; and FromPrivate takes three
+// steps.
+func (f *FS) ForbidFlags() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.exchange, f.flags = false, false
 }
 
 // Unmount makes the root's own name lead to nothing, while what is open stays.

@@ -131,13 +131,40 @@ func (d *dir) Rename(name string, to store.Dir, toName string, how store.RenameM
 	switch {
 	case moved == nil || how == store.Exchange && other == nil:
 		return missing("rename", name)
-	case how == store.NoReplace && other != nil:
+	case how != store.Exchange && other != nil:
 		return taken("rename to", toName)
 	case moved.holds(into.node):
 		return fmt.Errorf("rename %s into itself", name)
 	}
+	if !d.fs.flags && moved.kind != zsync.TypeDir {
+		switch how {
+		case store.NoReplace:
+			return fmt.Errorf("rename %s without replacing: %w", name, errors.ErrUnsupported)
+		case store.FromPrivate:
+			return d.linkAndRemove(name, moved, into, toName)
+		}
+	}
 	isDir := moved.kind == zsync.TypeDir || other != nil && other.kind == zsync.TypeDir
 	d.fs.record(change{sets: []set{{d.node, name, other}, {into.node, toName, moved}}, after: isDir})
+	return nil
+}
+
+// linkAndRemove is a rename in three steps, of which the caller has begun the
+// first. The lock is held, and held again at the end.
+func (d *dir) linkAndRemove(name string, moved *node, into *dir, toName string) error {
+	into.add(toName, moved)
+	d.fs.mu.Unlock()
+	err := into.Sync()
+	if err == nil {
+		err = d.fs.begin("unlink", name) // holds the lock when it is nil
+	}
+	if err != nil {
+		d.fs.mu.Lock()
+		return err
+	}
+	if d.node.entries[name] != nil { // whatever it is by now
+		d.fs.record(change{sets: []set{{d.node, name, nil}}})
+	}
 	return nil
 }
 
