@@ -49,9 +49,13 @@ func (r *Replica) adoptKnown(tx kv.Tx, d *onDisk, f *finding) bool {
 		return f.kind == foundDir && d.kind == zsync.TypeDir
 	}
 	if f.stat.Type == d.kind && f.content == d.content {
+		waited := d.young && !f.young
 		d.see(f)
 		r.disk.put(tx, d)
 		r.foundMode(tx, d, f)
+		if waited {
+			r.plan.wake() // see turn.mayDiffer
+		}
 		return true
 	}
 	s := r.tree.shown(tx, d.key.node)
@@ -185,8 +189,8 @@ func (r *Replica) adoptMode(tx kv.Tx, f *finding) bool {
 // to delete.
 func (r *Replica) adoptGone(tx kv.Tx, f *finding) bool {
 	d := r.disk.get(tx, f.key)
-	if d == nil {
-		return true
+	if path, known := r.disk.pathOf(tx, d); !known || path != f.path {
+		return true // it was found elsewhere since
 	}
 	s := r.tree.shown(tx, d.key.node)
 	if d.kind == zsync.TypeDir && r.disk.holds(tx, d.key.node) || s.hasAny(d.dots) {

@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,6 +23,7 @@ func (r *Replica) Start(tx kv.Tx, now time.Time, staged []zsync.Digest) {
 		r.batch.redo, r.batch.state, r.batch.steps = true, batchReady, steps
 		r.applyWhenQuiet(tx, now)
 	}
+	r.lookAtHidden(tx) // for their problems
 	r.scan.startFull(now, r.cfg.ScanEvery)
 	r.work(tx, now)
 }
@@ -34,10 +36,19 @@ func (r *Replica) Applied(tx kv.Tx, now time.Time, results []store.Result) {
 	if b.state != batchApplying || len(results) != len(b.steps) {
 		return
 	}
+	if err := unsure(results, b.redo); err != nil {
+		r.redoLater(now, err)
+		r.work(tx, now)
+		return
+	}
 	done := r.batch
 	r.batch = newBatch()
+	r.problems.clear("", "apply")
 	outcome := &outcome{replica: r, tx: tx, now: now}
 	for i := range done.steps {
+		if results[i].Err == nil {
+			outcome.carry(&done.steps[i].change)
+		}
 		outcome.take(&done.steps[i], results[i])
 	}
 	r.usedContents(done.steps, results)
@@ -56,6 +67,37 @@ func (r *Replica) Applied(tx kv.Tx, now time.Time, results []store.Result) {
 	r.markStale(done.steps)
 	r.undo(tx, now, outcome.strays)
 	r.work(tx, now)
+}
+
+// unsure returns why a batch may or may not have been done. It is done for sure,
+// but for single changes, when one of them was: the store makes all durable
+// together or reports none as done.
+func unsure(results []store.Result, again bool) (why error) {
+	for i := range results {
+		switch err := results[i].Err; {
+		case err == nil:
+			return nil
+		case errors.Is(err, store.ErrRoot):
+			if again && why == nil { // nothing was done now, but before
+				why = err
+			}
+		case isDiverged(err), errors.Is(err, store.ErrNoSpace), errors.Is(err, store.ErrMount),
+			errors.Is(err, store.ErrCorrupt), errors.Is(err, fs.ErrPermission):
+		case why == nil:
+			why = err
+		}
+	}
+	return why
+}
+
+// redoLater has the batch done again, in the way that finds out what was done of
+// it. Its intents stay; until then nothing is scanned, since what the batch moved
+// would look as if the user had.
+func (r *Replica) redoLater(now time.Time, why error) {
+	b := &r.batch
+	b.delay = min(max(2*b.delay, restFirst), restMax)
+	b.state, b.redo, b.notBefore = batchReady, true, now.Add(b.delay)
+	r.problems.set("", "apply", why.Error())
 }
 
 // undo takes back, before anything else is done or looked at, what went where it
@@ -82,17 +124,43 @@ func (r *Replica) usedContents(steps []step, results []store.Result) {
 }
 
 // markStale discards what is being hashed under a name that was given to
-// something else meanwhile.
+// something else meanwhile, and what was found there.
 func (r *Replica) markStale(steps []step) {
-	if len(r.scan.tasks) == 0 {
-		return
-	}
 	for i := range steps {
 		c := &steps[i].change
+		if c.Op == store.OpRename && steps[i].after != nil && steps[i].after.kind == zsync.TypeDir {
+			r.findElsewhere(c.From)
+		}
 		for path, t := range r.scan.tasks {
 			if below(path, c.Path) || c.From != "" && below(path, c.From) {
 				t.stale = true
 			}
+		}
+	}
+}
+
+// findElsewhere drops what was found in a directory that was renamed: it waits
+// under a name that another directory may have by now. It is found again under the
+// new one, in the same round, since what was moved there is missing elsewhere.
+func (r *Replica) findElsewhere(dir zsync.Path) {
+	var dirs []zsync.Path
+	for path, f := range r.findings.at {
+		if below(path, dir) {
+			dirs = append(dirs, path.Dir())
+			r.findings.remove(f)
+		}
+	}
+	for path := range r.scan.held {
+		if below(path, dir) {
+			dirs = append(dirs, path.Dir())
+			delete(r.scan.held, path)
+		}
+	}
+	maps.DeleteFunc(r.scan.fresh, func(path zsync.Path, _ bool) bool { return below(path, dir) })
+	slices.Sort(dirs)
+	for _, dir := range slices.Compact(dirs) {
+		for _, name := range r.scan.namesOf(r.now, dir) {
+			r.scan.enqueue(name)
 		}
 	}
 }
@@ -165,6 +233,20 @@ func (o *outcome) stray(s *step, stat store.Stat) {
 		return
 	}
 	o.strays = append(o.strays, change)
+}
+
+// carry follows what went astray through a later rename of the same batch.
+func (o *outcome) carry(c *store.Change) {
+	if c.Op != store.OpRename {
+		return
+	}
+	for i := range o.strays {
+		for _, path := range []*zsync.Path{&o.strays[i].Path, &o.strays[i].From} {
+			if *path != "" && below(*path, c.From) {
+				*path = c.Path + (*path)[len(c.From):]
+			}
+		}
+	}
 }
 
 // makeRoom is for what was made under a key that D has something under: either the

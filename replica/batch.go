@@ -42,19 +42,21 @@ const (
 // batch is changes to the tree that are carried out together, and the overlay
 // through which planning sees D as if they had been.
 type batch struct {
-	state   batchState
-	redo    bool // it was under way when this device stopped
-	steps   []step
-	bytes   int64 // that are placed
-	opened  time.Time
-	changed map[diskKey]*onDisk   // the overlay; nil: gone
-	slots   map[place]diskKey     // zero: empty
-	inDir   map[uint64]int        // how many of changed are in a directory
-	keys    map[uint64][]diskKey  // of changed, by node
-	planned map[uint64]bool       // nodes that need no more
-	parked  []uint64              // nodes that were put out of the way
-	left    []uint64              // directories that something was taken out of
-	paths   map[uint64]zsync.Path // of directories; a cache
+	state     batchState
+	redo      bool // it was under way when this device stopped, or its disk failed …
+	delay     time.Duration
+	notBefore time.Time // … and is not tried again before
+	steps     []step
+	bytes     int64 // that are placed
+	opened    time.Time
+	changed   map[diskKey]*onDisk   // the overlay; nil: gone
+	slots     map[place]diskKey     // zero: empty
+	inDir     map[uint64]int        // how many of changed are in a directory
+	keys      map[uint64][]diskKey  // of changed, by node
+	planned   map[uint64]bool       // nodes that need no more
+	parked    []uint64              // nodes that were put out of the way
+	left      []uint64              // directories that something was taken out of
+	paths     map[uint64]zsync.Path // of directories; a cache
 }
 
 func newBatch() batch {
@@ -280,11 +282,11 @@ func (r *Replica) abandonBatch() {
 // waits for, so a crash at any time after finds out what was under way.
 func (r *Replica) applyWhenQuiet(tx kv.Tx, now time.Time) {
 	b := &r.batch
-	if b.state != batchReady || len(r.scan.listing) > 0 {
+	if b.state != batchReady || len(r.scan.listing) > 0 || now.Before(b.notBefore) {
 		return
 	}
 	b.steps = slices.DeleteFunc(b.steps, func(s step) bool {
-		return !s.isUndo() && (r.busy(s.change.Path) || s.change.From != "" && r.busy(s.change.From))
+		return !b.redo && !s.isUndo() && (r.busy(s.change.Path) || s.change.From != "" && r.busy(s.change.From))
 	})
 	if len(b.steps) == 0 {
 		r.abandonBatch()

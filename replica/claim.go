@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -15,10 +16,11 @@ import (
 // was moved. A directory can carry the identity of another one that still
 // stands (a snapshot, a mount), so this goes for directories too.
 func (r *Replica) hold(tx kv.Tx, path zsync.Path, e store.Entry, from []*onDisk) {
-	if was, known := r.scan.held[path]; known && was.Stat.SameFile(e.Stat) {
+	was, known := r.scan.held[path]
+	r.scan.held[path] = e
+	if known && was.Stat.SameFile(e.Stat) {
 		return // those places are being looked at
 	}
-	r.scan.held[path] = e
 	for _, d := range from {
 		if r.isMissing(tx, d) {
 			continue
@@ -109,18 +111,23 @@ func (r *Replica) claim(tx kv.Tx, now time.Time, kind zsync.FileType) (settled i
 // movedFrom returns what was moved to where stat was found, or nil.
 func (r *Replica) movedFrom(tx kv.Tx, stat store.Stat, claimed map[diskKey]bool) *onDisk {
 	for _, d := range r.disk.sameInode(tx, stat) {
-		// Where a file system does not tell births, a number may have been used again.
-		sure := stat.BirthNS != 0 || stat.Type == zsync.TypeDir || d.stat.SameFile(stat)
-		if sure && !claimed[d.key] && r.isMissing(tx, d) {
+		if d.surely(stat) && !claimed[d.key] && r.isMissing(tx, d) {
 			return d
 		}
 	}
 	return nil
 }
 
+// surely reports whether what has the inode of d is d. Where a file system does not
+// tell births, a number may have been used again.
+func (d *onDisk) surely(stat store.Stat) bool {
+	return stat.BirthNS != 0 || stat.Type == zsync.TypeDir || d.stat.SameFile(stat)
+}
+
 // foundMoved notes a move. A file whose size and mtime did not change is taken
 // to have its old bytes: a rename changes the ctime alone.
 func (r *Replica) foundMoved(tx kv.Tx, now time.Time, path zsync.Path, e store.Entry, from *onDisk) {
+	r.problems.clear(r.scan.missing[from.key].path, "renamed")
 	f := &finding{kind: foundMove, path: path, key: from.key, stat: e.Stat, content: from.content, listLen: from.listLen, target: from.target}
 	switch {
 	case from.kind == zsync.TypeFile && (!from.stat.SameFile(e.Stat) || from.young):
@@ -136,6 +143,12 @@ func (r *Replica) foundMoved(tx kv.Tx, now time.Time, path zsync.Path, e store.E
 func (r *Replica) concludeMissing(tx kv.Tx) {
 	gone := make([]*finding, 0, len(r.scan.missing))
 	for key, absent := range r.scan.missing {
+		if !absent.replaced && r.leftAlone(tx, key) {
+			why := fmt.Sprintf("has a name now, in %q, that is not synced: others keep it as it was", "/"+r.scan.unusable[key])
+			r.problems.set(absent.path, "renamed", why)
+			continue
+		}
+		r.problems.clear(absent.path, "renamed")
 		gone = append(gone, &finding{kind: foundGone, path: absent.path, key: key, replaced: absent.replaced})
 	}
 	// Children come before their directory.
@@ -143,6 +156,20 @@ func (r *Replica) concludeMissing(tx kv.Tx) {
 	for _, f := range gone {
 		r.found(tx, f)
 	}
+}
+
+// leftAlone reports whether what is missing was only given a name that is left
+// alone. What others have changed or removed since comes back, or is forgotten.
+func (r *Replica) leftAlone(tx kv.Tx, key diskKey) bool {
+	if _, unusable := r.scan.unusable[key]; !unusable {
+		return false
+	}
+	d := r.disk.get(tx, key)
+	if d == nil {
+		return false
+	}
+	s := r.tree.shown(tx, key.node)
+	return d.kind == zsync.TypeDir || s.hasAny(d.dots)
 }
 
 func (r *Replica) endRound() {

@@ -158,7 +158,7 @@ func (t *turn) vacate(p place, key diskKey) bool {
 // to D, so a crash or a scan meanwhile changes nothing.
 func (t *turn) park(d *onDisk) bool {
 	to := place{rootNode, parkedName(d)}
-	if d.place == to || t.at(to) != nil || t.busyAt(d.place) || t.replica.plan.resting(d.key.node) {
+	if d.place == to || t.at(to) != nil || t.mayDiffer(d) || t.replica.plan.resting(d.key.node) {
 		return false
 	}
 	after := d.clone()

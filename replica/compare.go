@@ -25,7 +25,7 @@ type target struct {
 
 // targets returns all that L wants of a node.
 func (s *shown) targets(node uint64) (all []*target) {
-	if !s.visible || s.place == (place{rootNode, zsync.PrivateDir}) {
+	if !s.visible {
 		return nil
 	}
 	main := &target{key: mainKey(node), place: s.place, mode: s.mode}
@@ -115,8 +115,14 @@ func (r *Replica) settle(tx kv.Tx, node uint64) bool {
 	if settled(pairs, rest) {
 		r.takeDots(tx, pairs)
 		r.done(tx, node)
+		r.unhide(tx, node)
 		return true
 	}
+	if r.hide(tx, node, &s) {
+		r.done(tx, node)
+		return true
+	}
+	r.unhide(tx, node)
 	var missing int64
 	for _, p := range pairs {
 		if !p.sameContent(p.from) {

@@ -126,7 +126,9 @@ func (w *household) use(b *box) {
 	case 0, 1:
 		w.write(b, fresh(), text)
 	case 2:
-		w.write(b, some(), text)
+		if p := some(); w.removes || !strings.Contains(p, "~conflict") { // editing a copy removes it as such
+			w.write(b, p, text)
+		}
 	case 3:
 		if p := fresh(); w.free(b, p) {
 			u.mkdir(p)

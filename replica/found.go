@@ -206,7 +206,7 @@ func (r *Replica) Hashed(tx kv.Tx, now time.Time, hashed []store.Hashed) {
 		r.scan.ordered--
 		switch {
 		case t.stale:
-			r.scan.hintSoon(now, h.Path.Dir())
+			r.Hinted(now, []zsync.Path{h.Path.Dir()}, false)
 		case h.Err != nil:
 			r.hashFailed(now, h)
 		default:

@@ -9,10 +9,6 @@ const kidsStep = 256
 // in it. What does not fit is for the next body: by then D has less.
 func (d *drafting) addGone(f *finding) bool {
 	old := d.replica.disk.get(d.tx, f.key)
-	if path, known := d.replica.disk.pathOf(d.tx, old); !known || path != f.path {
-		d.replica.findings.remove(f) // it was found elsewhere since
-		return true
-	}
 	if old.kind == zsync.TypeDir && !d.goneBelow(old.key.node, 0) {
 		return false
 	}

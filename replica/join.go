@@ -17,11 +17,12 @@ func (r *Replica) join(tx kv.Tx, now time.Time, l store.Listing) {
 	var known []*onDisk
 	dir, inD := r.disk.dirNode(tx, l.Path)
 	if inD {
-		known = r.disk.kids(tx, dir)
+		known = r.knownIn(tx, dir)
 		r.joinKept(tx, dir, l)
 	}
 	j := &joining{replica: r, tx: tx, now: now, dir: l.Path}
 	r.scan.listed[l.Path] = true
+	maps.DeleteFunc(r.scan.unusable, func(_ diskKey, dir zsync.Path) bool { return dir == l.Path })
 	for _, e := range l.Entries {
 		for len(known) > 0 && string(known[0].place.name) < e.Name {
 			j.absent(known[0], l)
@@ -45,6 +46,18 @@ func (r *Replica) join(tx kv.Tx, now time.Time, l store.Listing) {
 	} else {
 		r.problems.clear(l.Path, "unreadable")
 	}
+}
+
+// knownIn returns what D has in a directory. What is called as the private
+// directory is left alone, whoever made D know it.
+func (r *Replica) knownIn(tx kv.Tx, dir uint64) []*onDisk {
+	return slices.DeleteFunc(r.disk.kids(tx, dir), func(d *onDisk) bool {
+		if d.place.name != zsync.PrivateDir {
+			return false
+		}
+		r.dropTree(tx, d)
+		return true
+	})
 }
 
 // retain drops what was found in a directory before and is not there any more.
@@ -95,6 +108,7 @@ func (j *joining) known(d *onDisk, e store.Entry) {
 	r, path := j.replica, j.dir.Join(d.place.name)
 	isDir := e.Stat.Type == zsync.TypeDir
 	delete(r.scan.missing, d.key)
+	r.problems.clear(path, "renamed")
 	if f := r.findings.at[path]; f != nil && (f.kind == foundGone || isDir) {
 		r.findings.remove(f) // it is back, or has another mode again
 	}
@@ -167,17 +181,23 @@ func (j *joining) noted(path zsync.Path, e store.Entry) bool {
 // unknown looks at an entry that D does not have.
 func (j *joining) unknown(e store.Entry) {
 	r := j.replica
-	if e.Stat.Type == zsync.TypeOther || r.ignored(e.Name) {
+	if e.Stat.Type == zsync.TypeOther {
+		return
+	}
+	if r.ignored(e.Name) {
+		j.unusable(e)
 		return
 	}
 	name, err := zsync.ParseName(e.Name)
 	if err != nil {
 		r.problems.set(j.dir, "name", err.Error())
+		j.unusable(e)
 		return
 	}
 	path := j.dir.Join(name)
 	if strings.Count(string(path), "/") >= zsync.PathDepthMax {
 		r.problems.set(j.dir, "depth", fmt.Sprintf("deeper than %d directories", zsync.PathDepthMax))
+		j.unusable(e)
 		return
 	}
 	if j.noted(path, e) {
@@ -188,6 +208,16 @@ func (j *joining) unknown(e store.Entry) {
 		return
 	}
 	j.appeared(e, path)
+}
+
+// unusable notes what D has that has a name now that is left alone: it was not
+// deleted. That lasts until the directory is read again.
+func (j *joining) unusable(e store.Entry) {
+	for _, d := range j.replica.disk.sameInode(j.tx, e.Stat) {
+		if d.surely(e.Stat) {
+			j.replica.scan.unusable[d.key] = j.dir
+		}
+	}
 }
 
 // appeared looks at an entry that was nowhere before.

@@ -100,6 +100,9 @@ func loggedDots(event zsync.EventID, dr *draft, i int) []zsync.Dot {
 
 // loggedFinding goes on where a finding had to be logged first.
 func (r *Replica) loggedFinding(f *finding) {
+	if f.young { // the hint that came with its hash may have met it waiting
+		r.scan.hintAt(r.now, r.now.Add(youngAfter), f.path.Dir())
+	}
 	switch f.kind {
 	case foundMove:
 		r.scan.foundAgain(f.key)

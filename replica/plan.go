@@ -2,6 +2,7 @@ package replica
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -129,24 +130,24 @@ func (r *Replica) planOn(tx kv.Tx, now time.Time) {
 
 // walk plans some nodes from the cursor on and returns the new cursor.
 func (t *turn) walk(from uint64) uint64 {
+	r := t.replica
 	var nodes []uint64
+	most := min(turnNodes-t.looked, WantsMax-r.contents.outstanding)
 	t.tx.Scan(bucketTodo, nodeKey(from), func(key, _ []byte) bool {
 		nodes = append(nodes, binary.BigEndian.Uint64(key))
-		return len(nodes) < turnNodes
+		return len(nodes) < most
 	})
-	r := t.replica
 	r.plan.cursor = cursorEnd // so that lower shows below
-	next := cursorEnd
-	for i, node := range nodes {
-		if r.batch.full() || r.contents.full() || t.looked >= turnNodes {
+	for _, node := range nodes {
+		if r.batch.full() || r.contents.full() {
 			return min(node, r.plan.cursor)
 		}
 		t.plan(node)
-		if i == turnNodes-1 {
-			next = node + 1
-		}
 	}
-	return min(next, r.plan.cursor)
+	if len(nodes) < most {
+		return r.plan.cursor
+	}
+	return min(nodes[most-1]+1, r.plan.cursor)
 }
 
 // sweep gives up the staging files that no node wants, once all were asked.
@@ -184,6 +185,8 @@ func (t *turn) plan(node uint64) {
 		if !r.batch.touches(node) {
 			r.settle(t.tx, node)
 		}
+	case r.hide(t.tx, node, &s):
+		r.settle(t.tx, node)
 	case t.busy(pairs, rest):
 		r.plan.block(node)
 	case !t.contentsReady(node, pairs):
@@ -199,16 +202,23 @@ func (t *turn) plan(node uint64) {
 // something there that is not logged yet.
 func (t *turn) busy(pairs []pair, rest []*onDisk) bool {
 	for _, p := range pairs {
-		if t.busyAt(p.place) || p.from != nil && t.busyAt(p.from.place) {
+		if t.busyAt(p.place) || p.from != nil && t.mayDiffer(p.from) {
 			return true
 		}
 	}
-	for _, d := range rest {
-		if t.busyAt(d.place) {
-			return true
-		}
+	return slices.ContainsFunc(rest, t.mayDiffer)
+}
+
+// mayDiffer reports whether d may be another than D says. A young file may have
+// changed since it was hashed and look the same: it is hashed again first.
+func (t *turn) mayDiffer(d *onDisk) bool {
+	if !d.young {
+		return t.busyAt(d.place)
 	}
-	return false
+	if path, found := t.path(d.place); found {
+		t.replica.scan.hintAt(t.now, t.now.Add(youngAfter), path.Dir())
+	}
+	return true
 }
 
 func (t *turn) busyAt(p place) bool {

@@ -132,6 +132,29 @@ func (r *Replica) dropTree(tx kv.Tx, d *onDisk) {
 	r.forget(tx, d)
 }
 
+// ForgetDisk empties D and the intents, for a disk that a person vouches for: it
+// may hold less than D says, or older things. It comes before Start. Nothing is
+// taken for deleted then, since the next scan only creates. What D knew of contents
+// stays in the cache.
+func (r *Replica) ForgetDisk(tx kv.Tx) {
+	var all []*onDisk
+	tx.Scan(bucketDisk, nil, func(key, value []byte) bool {
+		if d := r.disk.decode(tx, key, value); d != nil {
+			all = append(all, d)
+		}
+		return tx.Err() == nil
+	})
+	for _, d := range all {
+		r.disk.export(tx, tx, d)
+	}
+	for _, d := range all {
+		r.disk.drop(tx, d.key)
+		r.tree.markDirty(tx, d.key.node)
+	}
+	dropIntents(tx)
+	r.disk.save(tx)
+}
+
 // work goes on with everything that is under way. It ends every fact.
 func (r *Replica) work(tx kv.Tx, now time.Time) {
 	r.now, r.more = now, false
@@ -158,8 +181,11 @@ func (r *Replica) Deadline() time.Time {
 	if r.cfg.Applies {
 		due = earlier(due, r.plan.deadline())
 	}
-	if b := &r.batch; b.state == batchOpen && len(b.steps) > 0 {
+	switch b := &r.batch; {
+	case b.state == batchOpen && len(b.steps) > 0:
 		due = earlier(due, b.opened.Add(batchWait))
+	case b.state == batchReady:
+		due = earlier(due, b.notBefore)
 	}
 	return due
 }

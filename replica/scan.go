@@ -59,6 +59,8 @@ type scanner struct {
 	missing map[diskKey]absence        // in D, but not found where it was, in this round
 	held    map[zsync.Path]store.Entry // found, and known from elsewhere in D: moved here, perhaps
 	fresh   map[zsync.Path]bool        // directories that are not in D yet
+
+	unusable map[diskKey]zsync.Path // in D, and found in that directory under a name that is left alone
 }
 
 // absence is what was not found, and whether something else is there instead.
@@ -81,7 +83,7 @@ func newScanner() scanner {
 		queued: map[zsync.Path]bool{}, listing: map[zsync.Path]bool{}, listed: map[zsync.Path]bool{},
 		hints: map[zsync.Path]hint{}, delays: map[zsync.Path]time.Duration{}, large: map[zsync.Path]store.Stat{},
 		tasks: map[zsync.Path]*task{}, missing: map[diskKey]absence{}, held: map[zsync.Path]store.Entry{},
-		fresh: map[zsync.Path]bool{},
+		fresh: map[zsync.Path]bool{}, unusable: map[diskKey]zsync.Path{},
 	}
 }
 
@@ -107,6 +109,7 @@ func (s *scanner) startFull(now time.Time, every time.Duration) {
 	s.full = true
 	s.nextFull = now.Add(every)
 	clear(s.listed)
+	clear(s.unusable)
 	for dir := range s.listing {
 		s.listing[dir] = true // it may be read already
 	}
@@ -198,6 +201,7 @@ func (r *Replica) Listed(tx kv.Tx, now time.Time, l store.Listing) {
 	switch {
 	case errors.Is(l.Err, store.ErrRoot) || l.Path == "" && l.Gone:
 		r.rootLost(now)
+	case r.lost && l.Path != "": // nothing can be concluded from it
 	case l.Gone:
 		r.scan.enqueue(l.Path.Dir()) // which tells what is there instead
 	default:
@@ -212,6 +216,8 @@ func (r *Replica) Listed(tx kv.Tx, now time.Time, l store.Listing) {
 func (r *Replica) rootLost(now time.Time) {
 	r.problems.set("", "root", store.ErrRoot.Error())
 	r.scan.abandon()
+	r.findings = newFindings() // they may be of the tree as it went away; a scan finds them again
+	r.drafts = nil
 	r.scan.nextFull = now.Add(rootRetry)
 	r.lost = true
 }
@@ -231,6 +237,13 @@ func (s *scanner) abandon() {
 	clear(s.hints)
 	clear(s.missing)
 	clear(s.held)
+	for _, t := range s.backlog {
+		delete(s.tasks, t.job.Path)
+	}
+	s.backlog = nil
+	for _, t := range s.tasks {
+		t.stale = true
+	}
 }
 
 // scanOn gives orders to list and to hash, and ends the round when nothing is
@@ -258,6 +271,9 @@ func (r *Replica) orderLists(tx kv.Tx) {
 		dir := s.queue[0]
 		s.queue = s.queue[1:]
 		delete(s.queued, dir)
+		if r.lost && dir != "" {
+			continue // the full scan that finds the root again comes here too
+		}
 		if !r.knownDir(tx, dir) {
 			s.enqueue(dir.Dir())
 			continue
@@ -288,6 +304,9 @@ func (r *Replica) orderHashes() {
 
 // ignored reports whether a name that D does not know is to be left alone.
 func (r *Replica) ignored(name string) bool {
+	if name == zsync.PrivateDir {
+		return true // a folder within this one has its own there
+	}
 	for _, pattern := range r.cfg.Ignore {
 		if match, err := path.Match(pattern, name); match && err == nil {
 			return true

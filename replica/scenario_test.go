@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,6 @@ type user struct{ *box }
 func (b *box) user() user { return user{b} }
 
 func (u user) write(path, text string)        { u.disk.User().Write(path, []byte(text)); u.tick() }
-func (u user) replace(path, text string)      { u.disk.User().Replace(path, []byte(text)); u.tick() }
 func (u user) mkdir(path string)              { u.disk.User().Mkdir(path); u.tick() }
 func (u user) remove(path string)             { u.disk.User().Remove(path); u.tick() }
 func (u user) rename(from, to string)         { u.disk.User().Rename(from, to); u.tick() }
@@ -514,4 +514,33 @@ func TestNothingIsLoggedBeforeMembership(t *testing.T) {
 		}
 	}
 	a.wantOps(0, OpPut, OpPut, OpPut)
+}
+
+// A disk that fails while a batch is made durable has done some of it or all:
+// what was renamed must not be taken for a user's rename.
+func TestBatchOfAFailingDiskIsDoneAgain(t *testing.T) {
+	for step := range 40 {
+		a, b := pairOf(t, func(u user) {
+			u.write("x", "one")
+			u.write("d/y", "two")
+			u.write("z", "three")
+		})
+		a.user().rename("x", "d/x")
+		a.user().rename("d", "e")
+		a.user().write("e/y", "other")
+		a.user().remove("z")
+		a.user().write("w", "new")
+		a.scan()
+		b.learn(a, -1)
+		for b.rep.batch.state != batchApplying {
+			if !b.run() {
+				b.pass(b.rep.Deadline())
+			}
+		}
+		n := len(b.log)
+		b.disk.FailAt(b.disk.Steps()+1+step, errors.New("input/output error"))
+		sync(a, b)
+		b.wantOps(n)
+		wantSame(a, b)
+	}
 }

@@ -23,7 +23,6 @@ import (
 	"github.com/zsync/zsync/filemq"
 	"github.com/zsync/zsync/internal/control"
 	"github.com/zsync/zsync/internal/device"
-	"github.com/zsync/zsync/internal/disk"
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/internal/kv/bolt"
 	"github.com/zsync/zsync/internal/zeromq"
@@ -103,8 +102,8 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 	cert := keys.Certify(s.Name, 1)
 	a.running, err = device.NewRunning(device.Host{
 		Mailbox: zeromq.NewNetwork(mailbox), Transfer: zeromq.NewNetwork(transfer), Gate: zeromq.NewGate(a.context),
-		Open: func(reg device.Registration, post func(device.Address, any)) (device.Opened, error) {
-			return a.open(reg, sameFolder, post)
+		Open: func(order device.OpenFolder, post func(device.Address, any)) (device.Opened, error) {
+			return a.open(order, sameFolder, post)
 		},
 		OldStore:     a.oldStore,
 		WriteTrusted: func(text []byte) error { return renameio.WriteFile(a.home.trusted(), text, 0o600) },
@@ -189,35 +188,6 @@ func (a *appliance) beginGeneration() (lost bool, err error) {
 		tx.Put(bucket, []byte("recorded"), next.Encode())
 		return nil
 	})
-}
-
-// open opens one folder's database and directory.
-func (a *appliance) open(reg device.Registration, sameFolder string, post func(device.Address, any)) (device.Opened, error) {
-	if filepath.Dir(reg.Dir) == a.serveDir() {
-		if err := os.MkdirAll(reg.Dir, 0o755); err != nil {
-			return device.Opened{}, err
-		}
-	}
-	db, err := bolt.Open(a.home.space(reg.Space.String()))
-	if err != nil {
-		return device.Opened{}, err
-	}
-	folder, staged, err := disk.Open(reg.Dir, reg.Space, db, reg.Dir == sameFolder, post)
-	if err != nil {
-		return device.Opened{}, errors.Join(err, db.Close())
-	}
-	return device.Opened{Store: db, Disk: folder, Staged: staged}, nil
-}
-
-// serveDir is the directory under which this device may make folders of its own.
-func (a *appliance) serveDir() string { return a.running.Home.Served() }
-
-func (a *appliance) oldStore(id zsync.SpaceID) kv.Store {
-	old, err := bolt.OpenReadOnly(a.home.space(id.String()))
-	if err != nil {
-		return nil
-	}
-	return old
 }
 
 // run runs the device and its control socket until the context ends.

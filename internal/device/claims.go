@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -21,7 +22,12 @@ import (
 // folder; the others rebase.
 const bucketClaims = "claims"
 
-const claimsPerBodyMax = 1000
+const (
+	claimsPerBodyMax = 1000
+	// foldersMax is how many folders a device keeps: each costs a database, watches
+	// and descriptors, and any device of the circle can offer some.
+	foldersMax = 256
+)
 
 // folderOp is one operation of a kind 10 body (docs/formats.md section 2).
 type folderOp struct {
@@ -140,17 +146,35 @@ func (h *HomeMachine) agree(tx kv.Tx, now time.Time) error {
 		id, _ := claimed(tx, label)
 		reg, kept := h.folders[label]
 		switch {
+		case id == h.circle.id || h.keptElsewhere(label, id):
+			continue // a claim to what is another log already makes no sense
 		case kept && reg.Space != id:
 			if !h.circle.member {
 				continue
 			}
 			h.rebase(tx, reg, id)
-		case !kept && h.serve != "":
-			h.keep(tx, Registration{Label: label, Dir: filepath.Join(h.serve, label), Role: "sync", Space: id})
+		case !kept && h.serve != "" && servable(label) && len(h.folders) < foldersMax:
+			h.keep(tx, Registration{Label: label, Dir: filepath.Join(h.serve, label), Role: "sync", Space: id, Offered: true})
 			h.emit(Address{Part: Owner}, OpenFolder{Registration: h.folders[label]})
 		}
 	}
 	return nil
+}
+
+// keptElsewhere reports whether a space is that of another folder here.
+func (h *HomeMachine) keptElsewhere(label string, id zsync.SpaceID) bool {
+	for other, reg := range h.folders {
+		if other != label && reg.Space == id {
+			return true
+		}
+	}
+	return false
+}
+
+// servable reports whether a label that another device chose may name a directory
+// here.
+func servable(label string) bool {
+	return filepath.IsLocal(label) && !strings.HasPrefix(label, ".")
 }
 
 // rebase moves a directory from its own space into the circle's. The old
@@ -168,7 +192,7 @@ func (h *HomeMachine) rebase(tx kv.Tx, old Registration, id zsync.SpaceID) {
 func (h *HomeMachine) watch(tx kv.Tx, now time.Time, reg Registration) error {
 	if old, kept := h.folders[reg.Label]; kept {
 		if old.Dir != reg.Dir {
-			return errLabelTaken
+			return &Refusal{fmt.Sprintf("this device keeps %s under the label %q; choose another with --label", old.Dir, reg.Label)}
 		}
 		return nil
 	}
@@ -200,6 +224,7 @@ type registrationRecord struct {
 	Role     string          `cbor:"2,keyasint"`
 	Space    zsync.SpaceID   `cbor:"3,keyasint"`
 	Founding *foundingRecord `cbor:"4,keyasint,omitempty"`
+	Offered  bool            `cbor:"5,keyasint,omitempty"`
 }
 
 type foundingRecord struct {
@@ -226,7 +251,7 @@ func (r *foundingRecord) founding() *Founding {
 func (h *HomeMachine) keep(tx kv.Tx, reg Registration) {
 	h.folders[reg.Label] = reg
 	tx.Put(bucketFolders, []byte(reg.Label), wire.Marshal(registrationRecord{
-		reg.Dir, reg.Role, reg.Space, reg.Founding.record(),
+		reg.Dir, reg.Role, reg.Space, reg.Founding.record(), reg.Offered,
 	}))
 }
 
@@ -238,7 +263,7 @@ func (h *HomeMachine) readFolders(tx kv.Tx) (err error) {
 			return false
 		}
 		h.folders[string(key)] = Registration{
-			Label: string(key), Dir: r.Dir, Role: r.Role, Space: r.Space, Founding: r.Founding.founding(),
+			Label: string(key), Dir: r.Dir, Role: r.Role, Space: r.Space, Founding: r.Founding.founding(), Offered: r.Offered,
 		}
 		return true
 	})

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"errors"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -13,6 +14,9 @@ const (
 	// retryEvery is how long items that nobody had are left before they are asked
 	// for again; a peer that comes or moves on ends the wait.
 	retryEvery = 2 * time.Second
+	// unhadMax is how many items may wait for somebody who has them; contents
+	// beyond that give their place up to others and are tried again later.
+	unhadMax = 1024
 	// fetchItemsMax is how many items one order to the link holds.
 	fetchItemsMax = 1024
 )
@@ -245,11 +249,23 @@ func (f *FolderMachine) proceed(tx kv.Tx, now time.Time, w *want) {
 	}
 }
 
-// unfetched keeps items that nobody had, to ask again later.
-func (x *fetcher) unfetched(now time.Time, items []Item) {
-	x.unhad = append(x.unhad, items...)
+// errNobodyHas says why a content is not here; it is tried again.
+var errNobodyHas = errors.New("no device that is connected has it")
+
+// unfetched keeps items that nobody had, to ask again later, but not so many that
+// nothing else could be asked for.
+func (f *FolderMachine) unfetched(tx kv.Tx, now time.Time, items []Item) {
+	x := f.fetch
+	keep := min(len(items), max(0, unhadMax-len(x.unhad)))
+	x.unhad = append(x.unhad, items[:keep]...)
 	if x.retryAt.IsZero() {
 		x.retryAt = now.Add(retryEvery)
+	}
+	for _, item := range items[keep:] {
+		if w := x.wants[item.content()]; w != nil {
+			delete(x.wants, w.Content)
+			f.replica.Staged(tx, now, w.Content, errNobodyHas)
+		}
 	}
 }
 

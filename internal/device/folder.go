@@ -34,6 +34,7 @@ type FolderMachine struct {
 	fetch   *fetcher
 	joined  bool // home was told that this device is a member
 	status  FolderStatus
+	failed  error // of a turn: what is in memory may be ahead of the database
 }
 
 // OpenFolderMachine opens the folder from its database and orders the first scan.
@@ -45,6 +46,15 @@ func OpenFolderMachine(now time.Time, store kv.Store, cfg FolderConfig) (*Folder
 	}
 	return f, f.space.take(), nil
 }
+
+// Whoever opens the folder's directory may leave a word in the folder's database for
+// the next OpenFolderMachine, which takes it: KeyForget in BucketRoot, with any
+// value, says that the directory is another one than before, for which a person
+// vouched. What D says may be newer than what is there, so it is forgotten.
+const BucketRoot = "root"
+
+// KeyForget: see [BucketRoot].
+var KeyForget = []byte("forget")
 
 func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
 	f.space, err = openSpace(tx, now, spaceConfig{
@@ -59,6 +69,10 @@ func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
 	if err != nil {
 		return err
 	}
+	if tx.Get(BucketRoot, KeyForget) != nil {
+		f.replica.ForgetDisk(tx)
+		tx.Delete(BucketRoot, KeyForget)
+	}
 	f.space.emit(Address{Part: Link}, Enter{f.cfg.Space})
 	f.replica.Start(tx, now, f.cfg.Staged)
 	return f.finish(tx, now)
@@ -66,6 +80,9 @@ func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
 
 // Handle takes inputs in one turn and returns what is to be done after it.
 func (f *FolderMachine) Handle(now time.Time, in []any) ([]Effect, error) {
+	if f.failed != nil {
+		return nil, f.failed
+	}
 	err := f.store.Update(func(tx kv.Tx) error {
 		for _, what := range in {
 			if err := f.receive(tx, now, what); err != nil {
@@ -78,6 +95,7 @@ func (f *FolderMachine) Handle(now time.Time, in []any) ([]Effect, error) {
 		return f.finish(tx, now)
 	})
 	if err != nil {
+		f.failed = err
 		return nil, err
 	}
 	return f.space.take(), nil
@@ -118,7 +136,7 @@ func (f *FolderMachine) receive(tx kv.Tx, now time.Time, what any) error {
 	case Assembled:
 		f.assembled(tx, now, in)
 	case Unfetched:
-		f.fetch.unfetched(now, in.Items)
+		f.unfetched(tx, now, in.Items)
 	case Copied:
 		f.replica.Staged(tx, now, in.Content, in.Err)
 	case Flushed:

@@ -22,7 +22,8 @@ type HomeConfig struct {
 
 // HomeMachine keeps what a device is by itself and with its circle: whom it
 // trusts, which folders it keeps, and the circle's log, which says who the other
-// devices are and which space each label means. All of it is in device.db.
+// devices are and which space each label means. All of it is in device.db. After
+// a turn that failed with anything but a [Refusal], it is of no more use.
 type HomeMachine struct {
 	cfg     HomeConfig
 	store   kv.Store
@@ -33,6 +34,7 @@ type HomeMachine struct {
 	serve   string                 // where folders offered are put; "": nowhere
 	met     map[zsync.DeviceID]security.Certificate
 	joining uint64 // spaces that this device is not yet a member of
+	failed  error  // of a turn: what is in memory may be ahead of the database
 	out     []Effect
 }
 
@@ -87,6 +89,9 @@ func (h *HomeMachine) open(tx kv.Tx, now time.Time) error {
 
 // Handle takes inputs in one turn and returns what is to be done after it.
 func (h *HomeMachine) Handle(now time.Time, in []any) ([]Effect, error) {
+	if h.failed != nil {
+		return nil, h.failed
+	}
 	err := h.store.Update(func(tx kv.Tx) error {
 		for _, what := range in {
 			if err := h.receive(tx, now, what); err != nil {
@@ -99,9 +104,23 @@ func (h *HomeMachine) Handle(now time.Time, in []any) ([]Effect, error) {
 		return h.finish(tx, now)
 	})
 	if err != nil {
-		return nil, err
+		return nil, h.fail(err)
 	}
 	return h.take(), nil
+}
+
+// fail forgets what a failed turn had to say. But for a refusal, the machine is of
+// no more use: it would build on what the database does not have.
+func (h *HomeMachine) fail(err error) error {
+	h.out = nil
+	if h.circle != nil {
+		h.circle.take()
+	}
+	var refused *Refusal
+	if !errors.As(err, &refused) {
+		h.failed = err
+	}
+	return err
 }
 
 // Deadline is when a turn is next needed without an input.
@@ -121,7 +140,7 @@ func (h *HomeMachine) receive(tx kv.Tx, now time.Time, what any) error {
 	switch in := what.(type) {
 	case SaveTrust:
 		tx.Put(bucketHome, []byte(keyTrust), in.Text)
-		h.emit(Address{Part: Owner}, WriteTrusted{in.Text})
+		h.emit(Address{Part: Owner}, WriteTrusted(in))
 	case security.Met:
 		return h.meet(tx, now, in)
 	case Joined:
@@ -167,13 +186,16 @@ func (h *HomeMachine) meet(tx kv.Tx, now time.Time, in security.Met) error {
 			return h.found(tx, now)
 		}
 	case security.StepJoin:
-		if h.circle == nil {
+		if !h.keeps(in.Circle) && (h.circle == nil || !h.circle.log.HasGenesis()) {
 			return h.openCircle(tx, now, circleRecord{Space: in.Circle})
 		}
 	case security.StepAwait: // the other one founds it and says so
 	}
 	return nil
 }
+
+// keeps reports whether a space is that of a folder here.
+func (h *HomeMachine) keeps(id zsync.SpaceID) bool { return h.keptElsewhere("", id) }
 
 // found begins the circle.
 func (h *HomeMachine) found(tx kv.Tx, now time.Time) error {
@@ -293,4 +315,7 @@ func (h *HomeMachine) take() []Effect {
 	return out
 }
 
-var errLabelTaken = errors.New("this device keeps another directory under that label")
+// Refusal is an order of a person that makes no sense here. Nothing was changed.
+type Refusal struct{ Why string }
+
+func (r *Refusal) Error() string { return r.Why }

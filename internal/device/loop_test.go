@@ -62,7 +62,7 @@ func (c *clockwork) Handle(now time.Time, in []any) (out []Effect, err error) {
 		case time.Duration:
 			c.due = now.Add(what)
 		case error:
-			return nil, what
+			return out, what // of which nobody must hear
 		default:
 			out = append(out, Effect{What: what})
 		}

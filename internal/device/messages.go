@@ -325,6 +325,9 @@ type Registration struct {
 	// Founding is set by the device that founded the space: enough to write the
 	// same genesis again.
 	Founding *Founding
+	// Offered: another device named it, and this one serves; its directory must be
+	// made for it, and nothing that is there already be taken.
+	Offered bool
 }
 
 // Founding fixes a genesis.

@@ -91,6 +91,3 @@ func (h *HomeMachine) Offered() (offered []string, err error) {
 	})
 	return offered, err
 }
-
-// Served returns the directory under which folders offered are put; "" for none.
-func (h *HomeMachine) Served() string { return h.serve }

@@ -55,7 +55,11 @@ func (p *progress) linked(now time.Time, device zsync.DeviceID) {
 	p.answer = append(p.answer, device)
 }
 
-func (p *progress) unlinked(device zsync.DeviceID) {
+func (p *progress) unlinked(now time.Time, device zsync.DeviceID) {
+	if t, known := p.told[device]; known && p.direct[device] {
+		t.seen = now
+		p.told[device] = t
+	}
 	delete(p.direct, device)
 	p.dirty = true
 }
@@ -77,6 +81,16 @@ func (p *progress) received(now time.Time, from zsync.DeviceID, body []byte) {
 	}
 	if said.Ask {
 		p.answer = append(p.answer, from)
+	}
+}
+
+// retain forgets what was told of devices that are no members: a peer may name as
+// many as it likes.
+func (p *progress) retain(member func(zsync.DeviceID) bool) {
+	for device := range p.told {
+		if !p.direct[device] && !member(device) {
+			delete(p.told, device)
+		}
 	}
 }
 

@@ -189,7 +189,7 @@ func TestLinesOfOthersAreBelievedByWhoKnowsBest(t *testing.T) {
 		{"when it is gone, a teller that has it is believed again", func(p *teller) {
 			p.linked(p.now, deviceNamed('d'))
 			p.hears('d', false, far(1, true))
-			p.unlinked(deviceNamed('d'))
+			p.unlinked(p.now, deviceNamed('d'))
 			p.hears('b', false, far(0, true))
 		}, "d=0?"},
 		{"nobody tells a device of itself", func(p *teller) { p.hears('b', false, line{Device: deviceNamed('a'), NeedFiles: 77}) }, ""},

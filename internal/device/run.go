@@ -51,7 +51,7 @@ type Host struct {
 	Mailbox, Transfer Network
 	Gate              Gatekeeper
 	// Open opens a folder; what its workers and watches find out goes to post.
-	Open func(reg Registration, post func(to Address, what any)) (Opened, error)
+	Open func(order OpenFolder, post func(to Address, what any)) (Opened, error)
 	// OldStore opens the database of a space that was left, to read; nil when
 	// there is none.
 	OldStore     func(zsync.SpaceID) kv.Store
@@ -73,6 +73,7 @@ type Running struct {
 	Link *LinkMachine
 	Home *HomeMachine
 
+	first []Effect // of the machines' opening, for when everything runs
 	owner chan any // OpenFolder, CloseFolder, reopening; one goroutine does them
 
 	// folders is read by every goroutine that delivers; a channel would make each
@@ -115,8 +116,7 @@ func NewRunning(host Host, store kv.Store, home HomeConfig, link LinkConfig) (*R
 	r.Link, atLink = NewLinkMachine(now, link)
 	r.link = newLoop(linkLoop{r.Link}, time.Now, r.deliver)
 	r.home = newLoop(r.Home, time.Now, r.deliver)
-	r.deliver(atLink)
-	r.deliver(atHome)
+	r.first = append(atLink, atHome...)
 	return r, nil
 }
 
@@ -133,6 +133,7 @@ func (r *Running) Run(ctx context.Context) error {
 	r.group.Go(func() error { return r.link.run(r.ctx) })
 	r.group.Go(func() error { return r.home.run(r.ctx) })
 	r.group.Go(r.own)
+	r.deliver(r.first)
 	r.group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -231,6 +232,8 @@ func (r *Running) own() error {
 				r.open(order)
 			case CloseFolder:
 				r.close(order.Space)
+			case reopen:
+				r.reopen(order)
 			case WriteTrusted:
 				if err := r.host.WriteTrusted(order.Text); err != nil {
 					r.host.Log.Warn("the file of trusted keys was not renewed", "err", err)
@@ -275,7 +278,7 @@ func (r *Running) retry(order OpenFolder) {
 }
 
 func (r *Running) start(order OpenFolder) (*runningFolder, []Effect, error) {
-	opened, err := r.host.Open(order.Registration, r.Post)
+	opened, err := r.host.Open(order, r.Post)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -326,25 +329,38 @@ func (r *Running) attend(f *runningFolder, order OpenFolder) {
 		r.mutex.Unlock()
 		time.AfterFunc(reopenAfter, func() {
 			if r.ctx.Err() == nil {
-				r.owner <- CloseFolder{order.Space}
-				r.owner <- OpenFolder{Registration: order.Registration}
+				r.owner <- reopen{f, OpenFolder{Registration: order.Registration}}
 			}
 		})
 		return nil
 	})
 }
 
+// reopen asks the owner to open a folder whose machine failed, if it is still the
+// one that is kept.
+type reopen struct {
+	failed *runningFolder
+	order  OpenFolder
+}
+
+func (r *Running) reopen(again reopen) {
+	if r.folder(again.order.Space) == again.failed {
+		r.close(again.order.Space)
+		r.open(again.order)
+	}
+}
+
 // close stops a folder's machine and lets go of its directory and database.
 func (r *Running) close(space zsync.SpaceID) {
-	f := r.folder(space)
+	r.mutex.Lock()
+	f := r.folders[space]
+	delete(r.folders, space)
+	delete(r.halted, space) // which ends the trying again
+	r.mutex.Unlock()
 	if f == nil {
 		return
 	}
 	r.link.post(Quit{space})
-	r.mutex.Lock()
-	delete(r.folders, space)
-	delete(r.halted, space)
-	r.mutex.Unlock()
 	f.stop()
 	<-f.loop.done
 	if err := f.opened.close(); err != nil {
@@ -383,6 +399,10 @@ func (r *Running) order(order any) error {
 		return nil
 	}
 	effects, err := r.Home.Handle(time.Now(), []any{order})
+	var refused *Refusal
+	if err != nil && !errors.As(err, &refused) {
+		r.group.Go(func() error { return err }) // ends the device: home is of no more use
+	}
 	r.deliver(effects)
 	return err
 }

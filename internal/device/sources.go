@@ -176,10 +176,7 @@ func (t *transfers) drain(now time.Time, l *LinkMachine) {
 	t.pump(now)
 	for _, s := range t.sorted() {
 		t.settle(now, s)
-		for _, space := range sortedSpaces(spacesOf(s.pieces)) {
-			t.out = append(t.out, Effect{Address{Part: Disk, Space: space}, *s.pieces[space]})
-		}
-		clear(s.pieces)
+		t.flush(s)
 	}
 	if len(t.dial)+len(t.hangup) > 0 {
 		l.emit(Address{Part: Transfer}, NetOrders{Dial: t.dial})
@@ -189,6 +186,14 @@ func (t *transfers) drain(now time.Time, l *LinkMachine) {
 		l.emit(Address{Part: Transfer}, NetOrders{Hangup: t.hangup})
 	}
 	t.dial, t.hangup, t.out = nil, nil, nil
+}
+
+// flush hands what a session received in this turn to the disk workers.
+func (t *transfers) flush(s *session) {
+	for _, space := range sortedSpaces(spacesOf(s.pieces)) {
+		t.out = append(t.out, Effect{Address{Part: Disk, Space: space}, *s.pieces[space]})
+	}
+	clear(s.pieces)
 }
 
 func spacesOf(pieces map[zsync.SpaceID]*StagePieces) map[zsync.SpaceID]bool {

@@ -33,7 +33,6 @@ const (
 type space struct {
 	id       zsync.SpaceID
 	keys     *security.Keys
-	cert     security.Certificate
 	draws    *draws
 	author   eventlog.Author
 	log      *eventlog.Log
@@ -200,7 +199,7 @@ func (s *space) linked(tx kv.Tx, now time.Time, peer security.Certificate) {
 func (s *space) unlinked(now time.Time, device zsync.DeviceID) {
 	delete(s.peers, device)
 	s.exchange.Unlinked(now, device)
-	s.tellers.unlinked(device)
+	s.tellers.unlinked(now, device)
 }
 
 // heard takes a log message of this space. What it merged is returned for the
@@ -212,6 +211,7 @@ func (s *space) heard(tx kv.Tx, now time.Time, m Heard) (eventlog.Merged, error)
 		return eventlog.Merged{}, s.admit(tx, now, m.From)
 	case m.Type == typeProgress:
 		s.tellers.received(now, from, m.Body)
+		s.tellers.retain(func(device zsync.DeviceID) bool { return s.members.Right(tx, device) != security.RightNone })
 		return eventlog.Merged{}, nil
 	case m.Type == typeNak:
 		return eventlog.Merged{}, nil

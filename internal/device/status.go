@@ -36,7 +36,6 @@ type FolderStatus struct {
 	Current  zsync.Path // worked on last
 	Member   bool
 	Settled  bool // nothing is left to scan, record, fetch or apply here
-	waiting  bool
 	watch    string
 }
 

@@ -63,7 +63,6 @@ type session struct {
 	open     bool
 	fm       *filemq.Session
 	requests map[uint32]*batch
-	cost     int64
 	pieces   map[zsync.SpaceID]*StagePieces // received in this turn
 }
 
@@ -91,7 +90,7 @@ func newTransfers(self zsync.DeviceID) *transfers {
 func (t *transfers) entered(now time.Time, record security.Record, host string, port int) {
 	endpoint := "tcp://" + host + ":" + strconv.Itoa(port)
 	if r := t.routes[record.Device]; r != nil {
-		r.endpoint = endpoint
+		r.endpoint, r.record = endpoint, record
 		return
 	}
 	r := &route{record: record, endpoint: endpoint, spaces: make(map[zsync.SpaceID]bool), dialAt: now, backoff: redialMin}
@@ -172,8 +171,7 @@ type receiving struct {
 func (t *transfers) received(s *session) {
 	r := t.receiving
 	t.receiving = receiving{}
-	if r.release != nil && r.staged > 0 && !r.shared {
-		job := s.pieces[r.space]
+	if job := s.pieces[r.space]; job != nil && r.release != nil && r.staged > 0 && !r.shared {
 		job.Release = append(job.Release, r.release)
 	}
 }
@@ -208,6 +206,7 @@ func (t *transfers) add(now time.Time, conn zre.Conn, record security.Record, di
 
 // drop forgets a session; what was asked of it is asked elsewhere.
 func (t *transfers) drop(now time.Time, s *session) {
+	t.flush(s)
 	delete(t.sessions, s.conn)
 	for _, req := range slices.Sorted(maps.Keys(s.requests)) {
 		t.requeue(s.requests[req], s.peer, false)

@@ -14,8 +14,9 @@ import (
 	"github.com/zsync/zsync/store"
 )
 
-// The folder's database remembers which directory it is about.
-const bucketRoot = "root"
+// The folder's database remembers which directory it is about. The same bucket
+// tells the folder's machine to forget what was on the disk: see [device.KeyForget].
+const bucketRoot = device.BucketRoot
 
 var keyIdentity = []byte("identity")
 
@@ -47,7 +48,9 @@ func Open(dir string, space zsync.SpaceID, db kv.Store, sameFolder bool, post fu
 	return f, staged, nil
 }
 
-// openRoot opens the tree as the folder that the database knows.
+// openRoot opens the tree as the folder that the database knows. A directory that
+// a person vouches for may hold older things than the last one did, or less: nothing
+// that it lacks may be taken for deleted.
 func openRoot(tree store.FS, db kv.Store, sameFolder bool) (root *store.Root, err error) {
 	var expect store.Identity
 	err = db.View(func(tx kv.Tx) error {
@@ -67,6 +70,9 @@ func openRoot(tree store.FS, db kv.Store, sameFolder bool) (root *store.Root, er
 	}
 	err = db.Update(func(tx kv.Tx) error {
 		tx.Put(bucketRoot, keyIdentity, encodeIdentity(root.Identity()))
+		if sameFolder && !expect.IsZero() {
+			tx.Put(bucketRoot, device.KeyForget, []byte{1})
+		}
 		return nil
 	})
 	if err != nil {

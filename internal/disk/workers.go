@@ -118,16 +118,20 @@ func Carry(root *store.Root, space zsync.SpaceID, order any, post func(device.Ad
 	}
 }
 
-// list reads a directory. Each listing of the root itself first makes sure that
-// it still is the directory that was watched: nothing may be concluded from the
-// emptiness of another.
+// list reads a directory, and afterwards makes sure that the root still is the
+// directory that was watched: nothing may be concluded from the emptiness of
+// another, or of one that is being taken away.
 func list(root *store.Root, path zsync.Path) store.Listing {
 	if path == "" {
 		if err := root.Check(); err != nil {
 			return store.Listing{Path: path, Err: err}
 		}
 	}
-	return root.List(path)
+	l := root.List(path)
+	if err := root.Check(); err != nil {
+		return store.Listing{Path: path, Err: err}
+	}
+	return l
 }
 
 // stage writes received pieces, tells the folder what is there now, and gives the

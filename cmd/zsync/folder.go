@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/internal/disk"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/internal/kv/bolt"
+)
+
+// open opens one folder's database and directory.
+func (a *appliance) open(order device.OpenFolder, sameFolder string, post func(device.Address, any)) (device.Opened, error) {
+	reg := order.Registration
+	if overlap(a.home.dir, reg.Dir) {
+		return device.Opened{}, fmt.Errorf("%s and this device's home %s lie in each other; its keys are not for sharing", reg.Dir, a.home.dir)
+	}
+	db, err := bolt.Open(a.home.space(reg.Space.String()))
+	if err != nil {
+		return device.Opened{}, err
+	}
+	if err := a.lendRoot(order.Cache, db); err != nil {
+		return device.Opened{}, errors.Join(err, db.Close())
+	}
+	if err := claimDir(reg, db); err != nil {
+		return device.Opened{}, errors.Join(err, db.Close())
+	}
+	folder, staged, err := disk.Open(reg.Dir, reg.Space, db, reg.Dir == sameFolder, post)
+	if err != nil {
+		return device.Opened{}, errors.Join(err, db.Close())
+	}
+	return device.Opened{Store: db, Disk: folder, Staged: staged}, nil
+}
+
+// lendRoot lets the database of a folder's new space know the directory that the
+// old one was about.
+func (a *appliance) lendRoot(from zsync.SpaceID, into kv.Store) error {
+	if from.IsZero() {
+		return nil
+	}
+	old := a.oldStore(from)
+	if old == nil {
+		return nil
+	}
+	return errors.Join(disk.LendRoot(old, into), old.Close())
+}
+
+// claimDir makes the directory of a folder that another device named. What is
+// there already is not taken, unless it was made for this folder or is empty.
+func claimDir(reg device.Registration, db kv.Store) error {
+	known, err := disk.Knows(db)
+	if err != nil || known || !reg.Offered {
+		return err
+	}
+	if err := os.Mkdir(reg.Dir, 0o755); err == nil || !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(reg.Dir)
+	if err != nil {
+		return err
+	}
+	names, err := os.ReadDir(reg.Dir)
+	if err != nil || len(names) > 0 || !info.IsDir() {
+		return errors.Join(err, fmt.Errorf("%s is there already and is not this folder's; run zsync watch %s --label %s to share it", reg.Dir, reg.Dir, reg.Label))
+	}
+	return nil
+}
+
+// overlap reports whether one of two directories lies in the other.
+func overlap(a, b string) bool {
+	a, b = resolved(a), resolved(b)
+	return liesIn(a, b) || liesIn(b, a)
+}
+
+func liesIn(inner, outer string) bool {
+	rest, err := filepath.Rel(outer, inner)
+	return err == nil && filepath.IsLocal(rest)
+}
+
+// resolved follows symlinks as far as they lead somewhere.
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return path
+}
+
+func (a *appliance) oldStore(id zsync.SpaceID) kv.Store {
+	old, err := bolt.OpenReadOnly(a.home.space(id.String()))
+	if err != nil {
+		return nil
+	}
+	return old
+}

@@ -1,0 +1,163 @@
+package replica
+
+import (
+	"testing"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
+	"github.com/zsync/zsync/internal/kv"
+)
+
+// busyPair returns two boxes, of which the second has everything to apply that a
+// batch can hold, conflicts and swaps among it.
+func busyPair(t *testing.T) (a, b *box) {
+	t.Helper()
+	a, b = pairOf(t, func(u user) {
+		u.write("edited", "one")
+		u.write("moved", "two")
+		u.write("gone", "three")
+		u.write("tree/of/files", "four")
+		u.write("p", "five")
+		u.write("q", "six")
+		u.write("both", "base")
+	})
+	u := a.user()
+	u.write("edited", "ONE")
+	u.rename("moved", "tree/moved")
+	u.remove("gone")
+	u.write("both", "of a")
+	u.write("new/dir/file", "seven")
+	u.symlink("link", "p")
+	a.scan()
+	for _, step := range [][2]string{{"p", "t"}, {"q", "p"}, {"t", "q"}, {"tree", "forest"}} {
+		u.rename(step[0], step[1])
+		a.scan()
+	}
+	b.user().write("both", "of b")
+	b.scan()
+	return a, b
+}
+
+func TestCommitFailsAnywhereAndNothingIsLost(t *testing.T) {
+	for n := range 60 {
+		a, b := busyPair(t)
+		left := n
+		b.db.Commit = func() error {
+			if left--; left == -1 {
+				return errCrash
+			}
+			return nil
+		}
+		sync(a, b)
+		b.db.Commit = nil
+		sync(a, b)
+		wantSame(a, b)
+		wantBoth(t, b)
+		if left >= 0 {
+			return // there were no more
+		}
+	}
+}
+
+func TestPowerFailsAtAnyStepAndNothingIsLost(t *testing.T) {
+	for n := range 400 {
+		a, b := busyPair(t)
+		b.learn(a, -1)
+		b.disk.User().Settle()
+		before := b.contents()
+		b.disk.CrashAt(b.disk.Steps() + 1 + n)
+		b.applying = true
+		for range 60 {
+			if !b.run() && b.root.Check() == nil {
+				b.pass(b.rep.Deadline())
+			}
+		}
+		through := b.root.Check() == nil
+		b.applying = false
+		b.disk = b.disk.Crash()
+		b.deaths++
+		events := len(b.log)
+		b.start()
+		b.rest()
+		b.wantContents(before)
+		b.wantOps(events)
+		sync(a, b)
+		wantSame(a, b)
+		wantBoth(t, b)
+		if through {
+			return
+		}
+	}
+	t.Fatal("the batch never ends")
+}
+
+func wantBoth(t *testing.T, b *box) {
+	t.Helper()
+	if all := b.contents(); !all["of a"] || !all["of b"] {
+		t.Fatalf("tree\n%s", b.tree())
+	}
+}
+
+// A rebased device logs all that it has in the new space, from what it knows: it
+// reads no file.
+func TestRebaseHashesNothingAndDeletesNothing(t *testing.T) {
+	a, b := pairOf(t, func(u user) {
+		u.write("d/x", "one")
+		u.write("y", "two")
+		u.symlink("l", "y")
+	})
+	old := a.db.Image()
+	a.db = kv.NewMemory()
+	_ = old.View(func(from kv.Tx) error {
+		return a.db.Update(func(to kv.Tx) error {
+			ExportCache(from, to)
+			return nil
+		})
+	})
+	a.log, a.has, a.cfg.Space = nil, map[zsync.EventID]bool{}, zsync.SpaceID{1}
+	a.noHash = true
+	a.reopen()
+	a.rest()
+	a.wantOps(0, OpPut, OpPut, OpPut, OpPut)
+	if a.tree() != b.tree() {
+		t.Fatalf("tree\n%s", a.tree())
+	}
+}
+
+// When a writer is cut, what its devices and others have of it on their disks is
+// logged anew.
+func TestVoidedVersionsAreLoggedAnew(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("x", "one"); u.write("d/old", "o") })
+	a.user().write("x", "two")
+	a.user().write("d/new", "n")
+	a.user().write("e/f/file", "deep")
+	n := len(a.log)
+	a.scan()
+	sync(a, b)
+	wantSame(a, b)
+	for _, box := range []*box{a, b} {
+		for i := n; i < len(box.log); i++ {
+			box.log[i].Void = true
+		}
+		box.deaths++ // a new writer
+		box.fact(func(tx kv.Tx) {
+			err := box.rep.Refold(tx, func(yield func(eventlog.Event) bool) {
+				for _, ev := range box.log {
+					if !yield(ev) {
+						return
+					}
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	sync(a, b)
+	wantSame(a, b)
+	a.wantFile("e/f/file", "deep")
+	a.wantFile("d/new", "n")
+	if all := a.contents(); !all["one"] || !all["two"] {
+		t.Fatalf("tree\n%s", a.tree())
+	}
+}
