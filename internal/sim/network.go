@@ -89,15 +89,15 @@ func (n *Node) dial(p port, d zre.Dial) {
 	}
 }
 
-func (here *socket) connect(other *Node) {
+func (s *socket) connect(other *Node) {
 	other.incoming++
-	there := &socket{node: other, port: here.port, conn: firstIncoming + zre.Conn(other.incoming), peer: here, open: true}
-	here.peer = there
-	here.open = true
-	other.sockets[here.port][there.conn] = there
-	here.last = here.node.world.now.Add(2 * latency)
-	there.last = here.last
-	here.deliver(device.NetFact{Kind: device.NetOpened, Conn: here.conn})
+	there := &socket{node: other, port: s.port, conn: firstIncoming + zre.Conn(other.incoming), peer: s, open: true}
+	s.peer = there
+	s.open = true
+	other.sockets[s.port][there.conn] = there
+	s.last = s.node.world.now.Add(2 * latency)
+	there.last = s.last
+	s.deliver(device.NetFact{Kind: device.NetOpened, Conn: s.conn})
 }
 
 func (w *World) listening(endpoint string) *Node {
@@ -111,27 +111,46 @@ func (w *World) listening(endpoint string) *Node {
 }
 
 // send puts a message on its way. It is lost when the connection breaks first.
-func (here *socket) send(frames [][]byte) {
-	there := here.peer
-	if !here.open || there == nil || !there.open {
+func (s *socket) send(frames [][]byte) {
+	there := s.peer
+	if !s.open || there == nil || !there.open {
 		return
 	}
-	w := here.node.world
+	w := s.node.world
 	if w.chance(w.Lossy) {
-		here.node.breakConns(func(s *socket) bool { return s == here })
+		s.node.breakConns(func(each *socket) bool { return each == s })
 		return
 	}
 	fact := device.NetFact{
-		Kind: device.NetReceived, Conn: there.conn, Frames: clone(frames), Address: here.node.host(),
-		Key: here.node.keys.Key(),
+		Kind: device.NetReceived, Conn: there.conn, Frames: frames, Address: s.node.host(),
 	}
 	if there.conn >= firstIncoming {
-		fact.Identity = here.node.identity(here.port)
+		fact.Key, fact.Identity = s.node.keys.Key(), s.node.identity(s.port)
 	}
-	there.deliver(fact)
+	there.deliver(reclaimed(fact))
 	if w.chance(w.Echo) {
-		there.deliver(fact)
+		there.deliver(reclaimed(fact))
 	}
+}
+
+// reclaimed gives the frames memory of their own, which is filled with rubbish as
+// soon as the receiver says that it needs it no more: in production it would hold
+// the next message.
+func reclaimed(fact device.NetFact) device.NetFact {
+	fact.Frames = clone(fact.Frames)
+	released := false
+	fact.Release = func() {
+		if released {
+			panic("sim: the memory of a message was given back twice")
+		}
+		released = true
+		for _, frame := range fact.Frames {
+			for i := range frame {
+				frame[i] = 0xdb
+			}
+		}
+	}
+	return fact
 }
 
 // chance draws only where there is one, so that a world without faults is the

@@ -3,7 +3,6 @@ package sim
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/device"
 	"github.com/zsync/zsync/internal/kv"
-	"github.com/zsync/zsync/replica"
 	"github.com/zsync/zsync/security"
 	"github.com/zsync/zsync/store"
 	"github.com/zsync/zsync/store/crashfs"
@@ -173,6 +171,9 @@ func (n *Node) take(to device.Address, what any) {
 	case device.Link:
 		effects = n.link.Handle(now, in)
 		deadline = n.link.Deadline()
+		if supply, ok := what.(device.Supply); ok && supply.Release != nil {
+			supply.Release() // as the loop does
+		}
 	case device.Home:
 		effects, err = n.homes.Handle(now, in)
 		deadline = n.homes.Deadline()
@@ -238,88 +239,6 @@ func (n *Node) wake(to device.Address, deadline time.Time) {
 			n.take(to, nil)
 		}
 	})
-}
-
-// own does what the owner of the machines does in production.
-func (n *Node) own(what any) {
-	switch order := what.(type) {
-	case device.OpenFolder:
-		n.open(order)
-	case device.CloseFolder:
-		if f := n.folders[order.Space]; f != nil {
-			delete(n.folders, order.Space)
-			delete(n.wakes, device.Address{Part: device.Folder, Space: order.Space})
-			n.post(device.Address{Part: device.Link}, device.Quit{Space: order.Space})
-			if err := f.root.Close(); err != nil {
-				n.world.fail(err)
-			}
-		}
-	case device.WriteTrusted:
-	}
-}
-
-// open opens a folder, unless the power goes meanwhile; one whose database fails
-// is tried again.
-func (n *Node) open(order device.OpenFolder) {
-	if n.folders[order.Space] != nil {
-		return
-	}
-	var f *folder
-	var effects []device.Effect
-	var err error
-	if !n.onDisk(n.disk(order.Dir), func() { f, effects, err = n.opened(order) }) || n.dark() {
-		return
-	}
-	if err != nil {
-		n.failed(device.Address{Part: device.Folder, Space: order.Space}, err)
-		n.later(reopenAfter, func() { n.open(order) })
-		return
-	}
-	n.folders[order.Space] = f
-	n.deliver(effects)
-	n.wake(device.Address{Part: device.Folder, Space: order.Space}, f.machine.Deadline())
-}
-
-func (n *Node) opened(order device.OpenFolder) (*folder, []device.Effect, error) {
-	root, err := store.Open(n.Disks[order.Dir], store.Options{})
-	if err != nil {
-		return nil, nil, err
-	}
-	f := &folder{root: root, reg: order.Registration}
-	effects, err := n.machine(f, order.Cache)
-	if err != nil {
-		return nil, nil, errors.Join(err, root.Close())
-	}
-	return f, effects, nil
-}
-
-// machine opens a folder's machine on its database, which borrows the hashes of
-// another where one is named.
-func (n *Node) machine(f *folder, cache spaceID) (effects []device.Effect, err error) {
-	staged, err := f.root.Staged()
-	if err != nil {
-		return nil, err
-	}
-	db := n.spaces[f.reg.Space]
-	if db == nil {
-		db = n.database()
-		n.spaces[f.reg.Space] = db
-	}
-	if old := n.spaces[cache]; old != nil {
-		err := old.View(func(from kv.Tx) error {
-			return db.Update(func(into kv.Tx) error {
-				replica.ExportCache(from, into)
-				return nil
-			})
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	f.machine, effects, err = device.OpenFolderMachine(n.clock(), db, device.FolderConfig{
-		Registration: f.reg, Keys: n.keys, Cert: n.cert, Seed: n.world.seed(), Staged: staged,
-	})
-	return effects, err
 }
 
 // disk returns the disk of a directory, made at first, its clock brought forward.

@@ -14,13 +14,14 @@ import (
 // Script is something that people do with one folder on two devices, and what the
 // folder must hold in the end whatever goes wrong meanwhile.
 type Script struct {
-	Name   string
-	Before func(p *Play) // done and settled before anything goes wrong
-	Do     func(p *Play)
+	Strangers bool          // the two devices are not paired before
+	Before    func(p *Play) // done and settled before anything goes wrong
+	Do        func(p *Play)
 	// Want is the path and content of every file in the end; Contents, where the
 	// paths are for zsync to choose, the contents alone.
 	Want     map[string]string
 	Contents []string
+	Files    int // or only how many there are
 	// Deletes are the paths that people delete: the log may tell of no others.
 	Deletes []string
 }
@@ -61,7 +62,7 @@ func (s Script) Play(seed, tear uint64, carry Carry, point Point) (steps, commit
 		before[i] = n.made
 	}
 	s.Do(p)
-	p.settle()
+	p.Settle()
 	for i, n := range p.Nodes {
 		steps[i], commits[i] = n.made.Steps-before[i].Steps, n.made.Commits-before[i].Commits
 	}
@@ -77,11 +78,17 @@ func (p *Play) prepare(s Script) error {
 	for _, name := range []string{"one", "two"} {
 		p.Add(name).Watch()
 	}
-	p.Pair(p.Nodes[0], p.Nodes[1])
+	if !s.Strangers {
+		p.Pair(p.Nodes[0], p.Nodes[1])
+	}
 	if s.Before != nil {
 		s.Before(p)
 	}
-	p.settle()
+	if s.Strangers {
+		p.Wait(5 * time.Second)
+	} else {
+		p.Settle()
+	}
 	return p.err
 }
 
@@ -111,7 +118,8 @@ func (p *Play) Wait(d time.Duration) {
 	}
 }
 
-func (p *Play) settle() {
+// Settle lets time pass until the devices agree and are quiet.
+func (p *Play) Settle() {
 	for end := p.now.Add(playTimeMax); p.err == nil; p.Wait(100 * time.Millisecond) {
 		why := p.Converged()
 		if why == nil {
@@ -123,8 +131,8 @@ func (p *Play) settle() {
 	}
 }
 
-// Write, Replace, Remove and Rename do something on one device as a person does,
-// and bring it to the disk: what is lost then, zsync has lost.
+// Write lets a person write a file on one device, and brings it to the disk, as do
+// Replace, Remove and Rename: what is lost then, zsync has lost.
 func (p *Play) Write(node int, path, data string) {
 	n := p.Nodes[node]
 	p.Ledger.gone(n, path)
@@ -153,6 +161,7 @@ func (p *Play) Remove(node int, path string) {
 // Rename moves a file or a directory.
 func (p *Play) Rename(node int, from, to string) {
 	n := p.Nodes[node]
+	p.Ledger.gone(n, to)
 	n.disk(dir).User().Rename(from, to)
 	p.changed(n, from, to)
 }
@@ -182,14 +191,30 @@ func (p *Play) judge(s Script) error {
 	return p.Idle(1)
 }
 
-// compare holds the files of a device against those that the script wants.
-func (s Script) compare(n *Node) error {
+// Paths returns the paths of all files that a person sees on a device.
+func (p *Play) Paths(node int) []string { return p.Nodes[node].files() }
+
+func (n *Node) files() (paths []string) {
 	user := n.disk(dir).User()
-	found := make(map[string]string)
 	for _, path := range user.Paths("") {
 		if user.Stat(path).Type == zsync.TypeFile && !strings.HasPrefix(path, zsync.PrivateDir+"/") {
-			found[path] = string(user.Read(path))
+			paths = append(paths, path)
 		}
+	}
+	return paths
+}
+
+// compare holds the files of a device against those that the script wants.
+func (s Script) compare(n *Node) error {
+	found := make(map[string]string)
+	for _, path := range n.files() {
+		found[path] = string(n.disk(dir).User().Read(path))
+	}
+	if s.Files > 0 {
+		if len(found) != s.Files {
+			return fmt.Errorf("there are %d files: %.100q", len(found), found)
+		}
+		return nil
 	}
 	if s.Contents != nil {
 		if had := slices.Sorted(maps.Values(found)); !slices.Equal(had, s.Contents) {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
 	"time"
 
 	"github.com/zsync/zsync/internal/disk"
@@ -149,6 +148,47 @@ func TestConflictSurvivesEveryCrash(t *testing.T) {
 			p.Cut(p.Nodes[one], p.Nodes[two], false)
 		},
 		Contents: []string{"by one", "by two"},
+	})
+}
+
+func TestMovingAConflictCopyOverItsRivalSurvivesEveryCrash(t *testing.T) {
+	everyPoint(t, sim.Script{
+		Before: func(p *sim.Play) {
+			p.Write(one, "a.txt", "base")
+			p.Settle()
+			p.Cut(p.Nodes[one], p.Nodes[two], true)
+			p.Write(one, "a.txt", "by one")
+			p.Write(two, "a.txt", "by two")
+			p.Wait(2 * time.Second)
+			p.Cut(p.Nodes[one], p.Nodes[two], false)
+		},
+		Do: func(p *sim.Play) {
+			for _, path := range p.Paths(one) {
+				if path != "a.txt" {
+					p.Rename(one, path, "a.txt")
+				}
+			}
+		},
+		Files: 1, Deletes: []string{"a.txt"},
+	})
+}
+
+func TestPairingSurvivesEveryCrash(t *testing.T) {
+	everyPoint(t, sim.Script{
+		Strangers: true,
+		Before: func(p *sim.Play) {
+			p.Write(one, "a.txt", "had by one")
+			p.Write(two, "b.txt", "had by two")
+			p.Write(one, "c.txt", "had by both")
+			p.Write(two, "c.txt", "had by both")
+		},
+		Do: func(p *sim.Play) {
+			for range 4 { // a person whose device went off while it was told tells it again
+				p.Pair(p.Nodes[one], p.Nodes[two])
+				p.Wait(5 * time.Second)
+			}
+		},
+		Want: map[string]string{"a.txt": "had by one", "b.txt": "had by two", "c.txt": "had by both"},
 	})
 }
 

@@ -178,6 +178,16 @@ func TestClocksThatAreYearsApartChangeNothing(t *testing.T) {
 	}
 }
 
+func TestHoursInWhichNobodyDoesAnythingChangeNothing(t *testing.T) {
+	w, load := circle(t, 650, 3)
+	settle(t, 650, w, load)
+	use(t, 650, w, load, 60, nothing)
+	settle(t, 650, w, load)
+	if err := w.Idle(200); err != nil { // each device looks through its folder three times
+		t.Fatal(err)
+	}
+}
+
 func TestOneSeedIsOneHistory(t *testing.T) {
 	var sums [2][32]byte
 	for i := range sums {
