@@ -205,6 +205,17 @@ func TestImpossibleFramesAreRefused(t *testing.T) {
 	}
 }
 
+// The frame holds as much as it says, and the item is too long all the same.
+func TestItemsAboveTheirLimitAreRefused(t *testing.T) {
+	for octets, want := range map[int]error{ItemBytesMax: nil, ItemBytesMax + 1: wire.ErrLimit} {
+		frame := appendBukkitHead(nil, 1, 1)
+		frame = appendBukkitItem(frame, BukkitItem{Data: make([]byte, octets)})
+		if _, err := Decode(frame); !errors.Is(err, want) {
+			t.Errorf("%d octets: %v, want %v", octets, err, want)
+		}
+	}
+}
+
 func TestOfPairsWithOneKeyTheFirstCounts(t *testing.T) {
 	d := Dictionary{{"a", "1"}, {"a", "2"}}
 	if value, ok := d.Value("a"); value != "1" || !ok {

@@ -232,6 +232,28 @@ func TestNomsThatWouldOverflowAreRefused(t *testing.T) {
 	}
 }
 
+// Two items wait in a bundle for a third when all are cancelled.
+func TestACancelledBundleGivesItsCreditBackOnce(t *testing.T) {
+	s := opened(t, Config{}, capsOf(Config{}))
+	out := received(s, Nom{Credit: windowMin}, Gimme{Req: 1, Items: items(0, 3, 1000)})
+	if len(out.Reads) != 3 {
+		t.Fatalf("%d reads", len(out.Reads))
+	}
+	purse := &s.provider.purse
+	s.Supplied(testTime, 1, 0, make([]byte, 1000))
+	s.Supplied(testTime, 1, 1, make([]byte, 1000))
+	received(s, Nvm{Req: 1})
+	checkSession(t, s)
+	if purse.reserved != costOf(1000) {
+		t.Errorf("reserved %d while one item is read", purse.reserved)
+	}
+	s.Supplied(testTime, 1, 2, make([]byte, 1000))
+	checkSession(t, s)
+	if purse.reserved != 0 || purse.left != windowMin {
+		t.Errorf("reserved %d, left %d of %d", purse.reserved, purse.left, windowMin)
+	}
+}
+
 func TestDisposingOfMoreThanCamePanics(t *testing.T) {
 	defer func() {
 		if recover() == nil {

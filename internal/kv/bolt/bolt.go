@@ -6,6 +6,7 @@
 package bolt
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -96,38 +97,51 @@ type tx struct {
 	bolt    *bbolt.Tx
 	err     error
 	changed bool
+	opened  map[string]*bucket
+}
 
-	name    string // of current
-	current *bbolt.Bucket
-	opened  map[string]*bbolt.Bucket
+// bucket is an open one with its cursors: making one costs more than a search.
+type bucket struct {
+	*bbolt.Bucket
+	finder  *bbolt.Cursor // for one call at a time
+	scanner *bbolt.Cursor // nil while a scan has it
 }
 
 // bucket returns a bucket that is there, or nil.
-func (t *tx) bucket(name string) *bbolt.Bucket {
-	if name == t.name && t.current != nil {
-		return t.current
+func (t *tx) bucket(name string) *bucket {
+	if b := t.opened[name]; b != nil {
+		return b
 	}
-	b := t.opened[name]
-	if b == nil {
-		if b = t.bolt.Bucket([]byte(name)); b == nil {
-			return nil
-		}
+	if b := t.bolt.Bucket([]byte(name)); b != nil {
+		return t.keep(name, b)
 	}
-	t.keep(name, b)
-	return b
+	return nil
 }
 
-func (t *tx) keep(name string, b *bbolt.Bucket) {
+// fill is how full pages become that are written: mostly, keys come in order.
+const fill = 0.9
+
+func (t *tx) keep(name string, b *bbolt.Bucket) *bucket {
 	if t.opened == nil {
-		t.opened = make(map[string]*bbolt.Bucket)
+		t.opened = make(map[string]*bucket)
 	}
-	t.opened[name] = b
-	t.name, t.current = name, b
+	b.FillPercent = fill
+	kept := &bucket{Bucket: b, finder: b.Cursor(), scanner: b.Cursor()}
+	t.opened[name] = kept
+	return kept
+}
+
+// find moves the finder to a key and returns its value, or nil.
+func (b *bucket) find(key []byte) []byte {
+	if found, value := b.finder.Seek(key); bytes.Equal(found, key) {
+		return value
+	}
+	return nil
 }
 
 func (t *tx) Get(bucket string, key []byte) []byte {
 	if b := t.bucket(bucket); b != nil {
-		return b.Get(key)
+		return b.find(key)
 	}
 	return nil
 }
@@ -139,12 +153,12 @@ func (t *tx) Put(bucket string, key, value []byte) {
 	}
 	b := t.bucket(bucket)
 	if b == nil {
-		var err error
-		if b, err = t.bolt.CreateBucket([]byte(bucket)); err != nil {
+		created, err := t.bolt.CreateBucket([]byte(bucket))
+		if err != nil {
 			t.Fail(err)
 			return
 		}
-		t.keep(bucket, b)
+		b = t.keep(bucket, created)
 	}
 	t.changed = true
 	// bbolt keeps the value until the commit; callers may reuse theirs.
@@ -159,11 +173,11 @@ func (t *tx) Delete(bucket string, key []byte) {
 		return
 	}
 	b := t.bucket(bucket)
-	if b == nil || b.Get(key) == nil {
+	if b == nil || b.find(key) == nil {
 		return
 	}
 	t.changed = true
-	if err := b.Delete(key); err != nil {
+	if err := b.finder.Delete(); err != nil {
 		t.Fail(err)
 	}
 }
@@ -173,7 +187,11 @@ func (t *tx) Scan(bucket string, from []byte, yield func(key, value []byte) bool
 	if b == nil {
 		return
 	}
-	c := b.Cursor()
+	c := b.scanner
+	if b.scanner = nil; c == nil {
+		c = b.Cursor()
+	}
+	defer func() { b.scanner = c }()
 	for key, value := c.Seek(from); key != nil; key, value = c.Next() {
 		if !yield(key, value) {
 			return
@@ -183,7 +201,7 @@ func (t *tx) Scan(bucket string, from []byte, yield func(key, value []byte) bool
 
 func (t *tx) Last(bucket string) (key, value []byte) {
 	if b := t.bucket(bucket); b != nil {
-		return b.Cursor().Last()
+		return b.finder.Last()
 	}
 	return nil, nil
 }
@@ -197,7 +215,7 @@ func (t *tx) Drop(bucket string) {
 		return
 	}
 	delete(t.opened, bucket)
-	t.name, t.current, t.changed = "", nil, true
+	t.changed = true
 	if err := t.bolt.DeleteBucket([]byte(bucket)); err != nil {
 		t.Fail(err)
 	}
