@@ -47,13 +47,13 @@ func OpenFolderMachine(now time.Time, store kv.Store, cfg FolderConfig) (*Folder
 	return f, f.space.take(), nil
 }
 
-// Whoever opens the folder's directory may leave a word in the folder's database for
-// the next OpenFolderMachine, which takes it: KeyForget in BucketRoot, with any
-// value, says that the directory is another one than before, for which a person
-// vouched. What D says may be newer than what is there, so it is forgotten.
+// BucketRoot is where whoever opens the folder's directory leaves word for the next
+// [OpenFolderMachine], in the folder's database.
 const BucketRoot = "root"
 
-// KeyForget: see [BucketRoot].
+// KeyForget in BucketRoot, with any value, says that the directory is another one
+// than before, for which a person vouched. What D says may be newer than what is
+// there, so it is forgotten.
 var KeyForget = []byte("forget")
 
 func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
