@@ -171,7 +171,7 @@ func below(at listRef, list store.List) []listRef {
 func (f *FolderMachine) abandon(tx kv.Tx, w *want, err error) {
 	delete(f.fetch.wants, w.Content)
 	f.space.emit(Address{Part: Link}, Unfetch{f.cfg.Space, []zsync.Digest{w.Content}})
-	f.replica.Staged(tx, time.Time{}, w.Content, err)
+	f.replica.Staged(tx, f.now, w.Content, err)
 }
 
 // gotNodes takes list nodes, whose digests the link has checked.

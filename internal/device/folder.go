@@ -34,7 +34,8 @@ type FolderMachine struct {
 	fetch   *fetcher
 	joined  bool // home was told that this device is a member
 	status  FolderStatus
-	failed  error // of a turn: what is in memory may be ahead of the database
+	now     time.Time // of the turn at hand
+	failed  error     // of a turn: what is in memory may be ahead of the database
 }
 
 // OpenFolderMachine opens the folder from its database and orders the first scan.
@@ -83,6 +84,7 @@ func (f *FolderMachine) Handle(now time.Time, in []any) ([]Effect, error) {
 	if f.failed != nil {
 		return nil, f.failed
 	}
+	f.now = now
 	err := f.store.Update(func(tx kv.Tx) error {
 		for _, what := range in {
 			if err := f.receive(tx, now, what); err != nil {
