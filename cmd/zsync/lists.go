@@ -10,16 +10,21 @@ import (
 )
 
 func newDevices(p *program) *cobra.Command {
+	return p.newList("devices", "Show who is in the circle", "List the devices of the circle", p.printDevices)
+}
+
+// newList makes a command that prints a part of the status, and so does its ls.
+func (p *program) newList(name, short, shortLs string, print func(control.Status) error) *cobra.Command {
 	list := func(cmd *cobra.Command, _ []string) error {
 		st, err := p.status(cmd.Context())
 		if err != nil {
 			return err
 		}
-		return p.printDevices(st)
+		return print(st)
 	}
-	devices := &cobra.Command{Use: "devices", Short: "Show who is in the circle", Args: cobra.NoArgs, RunE: list}
-	devices.AddCommand(p.jsonFlag(&cobra.Command{Use: "ls", Short: "List the devices of the circle", Args: cobra.NoArgs, RunE: list}))
-	return p.jsonFlag(devices)
+	parent := &cobra.Command{Use: name, Short: short, Args: cobra.NoArgs, RunE: list}
+	parent.AddCommand(p.jsonFlag(&cobra.Command{Use: "ls", Short: shortLs, Args: cobra.NoArgs, RunE: list}))
+	return p.jsonFlag(parent)
 }
 
 // deviceLine is one line of `zsync devices ls --json`.
@@ -55,16 +60,7 @@ func (p *program) printDevices(st control.Status) error {
 }
 
 func newFolders(p *program) *cobra.Command {
-	list := func(cmd *cobra.Command, _ []string) error {
-		st, err := p.status(cmd.Context())
-		if err != nil {
-			return err
-		}
-		return p.printFolders(st)
-	}
-	folders := &cobra.Command{Use: "folders", Short: "Show what is shared, and how", Args: cobra.NoArgs, RunE: list}
-	folders.AddCommand(p.jsonFlag(&cobra.Command{Use: "ls", Short: "List the folders of this device", Args: cobra.NoArgs, RunE: list}))
-	return p.jsonFlag(folders)
+	return p.newList("folders", "Show what is shared, and how", "List the folders of this device", p.printFolders)
 }
 
 // folderEntry is one line of `zsync folders ls --json`.

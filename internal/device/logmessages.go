@@ -7,25 +7,15 @@ import (
 	"github.com/zsync/zsync/internal/wire"
 )
 
-// The types of log messages, the second octet of a WHISPER's or SHOUT's content.
+// The types of log messages that eventlog does not know; its own are
+// [eventlog.MessageHeads] and those after it.
 const (
-	typeHeads    uint8 = 1
-	typeVV       uint8 = 2
-	typePull     uint8 = 3
-	typeEvents   uint8 = 4
-	typeFork     uint8 = 5
-	typeNak      uint8 = 6
 	typeCert     uint8 = 7
 	typeWant     uint8 = 8
 	typeProgress uint8 = 9
 )
 
 const messageVersion = 1
-
-const (
-	nakNotMember   = 1
-	nakNoSuchSpace = 2
-)
 
 // groupPrefix and 32 hexadecimal digits are the ZRE group of a space.
 const groupPrefix = "zsync-"
@@ -52,28 +42,11 @@ func splitMessage(content []byte) (kind uint8, body []byte, ok bool) {
 	return content[1], content[2:], true
 }
 
-// spaceIn reads the space that every body of a log message, but CERT's, names
-// first: a map, key 1, 16 octets.
-func spaceIn(body []byte) (zsync.SpaceID, bool) {
-	const mapMajor, keyOne, bytes16 = 5, 0x01, 0x50
-	if len(body) < 19 || body[0]>>5 != mapMajor || body[1] != keyOne || body[2] != bytes16 {
-		return zsync.SpaceID{}, false
-	}
-	return zsync.SpaceID(body[3:19]), true
-}
-
 type wantBody struct {
 	Space zsync.SpaceID `cbor:"1,keyasint"`
 }
 
 func encodeWant(id zsync.SpaceID) []byte { return wire.Marshal(wantBody{id}) }
-
-type nakBody struct {
-	Space zsync.SpaceID `cbor:"1,keyasint"`
-	Why   uint64        `cbor:"2,keyasint"`
-}
-
-func encodeNak(id zsync.SpaceID, why uint64) []byte { return wire.Marshal(nakBody{id, why}) }
 
 // line is how far one device is with one space, as some teller knows it.
 type line struct {

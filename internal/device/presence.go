@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
 	"github.com/zsync/zsync/security"
 	"github.com/zsync/zsync/zre"
 )
@@ -138,7 +139,7 @@ func (l *LinkMachine) heard(now time.Time, e zre.Event) {
 		return
 	}
 	record, trusted := l.trusted(p.key)
-	space, named := spaceIn(body)
+	space, named := eventlog.SpaceOf(body)
 	if !trusted || !named || !l.spaces[space] || e.Kind == zre.Shout && e.Group != groupOf(space) {
 		l.ignored++
 		return

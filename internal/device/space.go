@@ -213,10 +213,10 @@ func (s *space) heard(tx kv.Tx, now time.Time, m Heard) (eventlog.Merged, error)
 		s.tellers.received(now, from, m.Body)
 		s.tellers.retain(func(device zsync.DeviceID) bool { return s.members.Right(tx, device) != security.RightNone })
 		return eventlog.Merged{}, nil
-	case m.Type == typeNak:
+	case m.Type == eventlog.MessageNak:
 		return eventlog.Merged{}, nil
 	case s.log.HasGenesis() && s.right(tx) != security.RightNone && s.members.Right(tx, from) == security.RightNone:
-		s.say(from, typeNak, encodeNak(s.id, nakNotMember))
+		s.say(from, eventlog.MessageNak, eventlog.EncodeNak(s.id, eventlog.NakNotMember))
 		return eventlog.Merged{}, nil
 	}
 	merged, err := s.exchange.Received(tx, now, from, m.Type, m.Body)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
 	"github.com/zsync/zsync/internal/wire"
 )
 
@@ -31,8 +32,8 @@ func vectors() []struct {
 	}{
 		{"folder, one claim", wire.Marshal([]folderOp{claimOf("Photos", genesis)})},
 		{"folder, two claims", wire.Marshal([]folderOp{claimOf("Fotos 2024 \u00e4", genesis), claimOf("b", zsync.EventID(digestOf("other")))})},
-		{"nak, not a member", encodeNak(space, nakNotMember)},
-		{"nak, no such space", encodeNak(space, nakNoSuchSpace)},
+		{"nak, not a member", eventlog.EncodeNak(space, eventlog.NakNotMember)},
+		{"nak, no such space", eventlog.EncodeNak(space, eventlog.NakNoSpace)},
 		{"want", encodeWant(space)},
 		{"progress, own line", wire.Marshal(progressBody{Space: space, Lines: []line{self}})},
 		{"progress, asking", wire.Marshal(progressBody{Space: space, Ask: true, Lines: []line{self, other}})},
@@ -67,7 +68,7 @@ func TestBodiesReadBackAsWritten(t *testing.T) {
 			}
 			again = encodeMessage(kind, body)
 		default:
-			space, ok := spaceIn(v.body)
+			space, ok := eventlog.SpaceOf(v.body)
 			if !ok || space != zsync.EventID(digestOf("genesis")).Space() {
 				t.Errorf("%s: space %s", v.name, space)
 			}
@@ -105,7 +106,7 @@ func TestMessagesThatMakeNoSenseNameNoSpace(t *testing.T) {
 		"nothing": nil, "cut short": want[:18], "another key": append([]byte{want[0], 2}, want[2:]...),
 		"no map": append([]byte{0x81}, want[1:]...), "longer space": append([]byte{want[0], 1, 0x51}, want[3:]...),
 	} {
-		if got, ok := spaceIn(body); ok {
+		if got, ok := eventlog.SpaceOf(body); ok {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -138,7 +139,7 @@ func FuzzBodies(f *testing.F) {
 		if p, err := decodeProgress(data); err == nil && !bytes.Equal(wire.Marshal(p), data) {
 			t.Errorf("progress body %s has two forms", hex.EncodeToString(data))
 		}
-		spaceIn(data)
+		eventlog.SpaceOf(data)
 		splitMessage(data)
 	})
 }
