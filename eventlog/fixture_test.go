@@ -219,6 +219,7 @@ func (r *replica) events() (events []Event) {
 	r.t.Helper()
 	r.do(func(tx kv.Tx) error {
 		r.log.Each(tx, func(e Event) bool {
+			e.Body = slices.Clone(e.Body)
 			events = append(events, e)
 			return true
 		})

@@ -54,6 +54,13 @@ func Decode(frame []byte) (Command, error) {
 	return c, nil
 }
 
+// Opens reports whether a frame claims to be the greeting with which a session
+// begins. What arrives late for one that is over does not.
+func Opens(frame []byte) bool {
+	r := wire.NewReader(frame)
+	return r.Uint8() == 0xAA && r.Uint8() == 0xA3 && id(r.Uint8()) == idOhai && r.Err() == nil
+}
+
 func decode(number id, r *wire.Reader) Command {
 	switch number {
 	case idOhai:

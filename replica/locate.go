@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -84,10 +85,10 @@ func listKey(content, hash zsync.Digest) []byte {
 	return append(append(make([]byte, 0, 32), content[:16]...), hash[:16]...)
 }
 
-// ListNode returns a node of a large content's list; the root's hash is the
-// content's own.
+// ListNode returns a copy of a node of a large content's list, to be sent when
+// the transaction is over; the root's hash is the content's own.
 func (r *Replica) ListNode(tx kv.Tx, content, hash zsync.Digest) ([]byte, bool) {
-	data := tx.Get(bucketLists, listKey(content, hash))
+	data := bytes.Clone(tx.Get(bucketLists, listKey(content, hash)))
 	return data, data != nil
 }
 

@@ -423,3 +423,28 @@ func TestOneKeyOpensAFewSessionsAndAStrangerNone(t *testing.T) {
 		t.Errorf("%d sessions, want %d", n, sessionsPerKeyMax)
 	}
 }
+
+func TestWhatComesLateForAClosedSessionOpensNoOther(t *testing.T) {
+	d := newDesk(t, "")
+	trust := security.NewTrust()
+	keys := keysOf(t, "peer")
+	must(t, trust.Enrol(d.now, keys.Certify("peer", 1)))
+	far := filemq.NewSession(d.now, filemq.Config{}, true)
+	say := func(frame []byte) {
+		d.fact(d.now, NetFact{Kind: NetReceived, Conn: 1 << 32, Key: keys.Key(), Frames: [][]byte{frame}}, trust)
+	}
+	for _, frame := range far.Output().Send {
+		say(frame)
+	}
+	if len(d.sessions) != 1 {
+		t.Fatalf("%d sessions after the greeting", len(d.sessions))
+	}
+	nom := filemq.Encode(filemq.Nom{Credit: 1})
+	say(filemq.Encode(filemq.OhaiOK{})) // breaks the protocol
+	for range 40 {
+		say(nom)
+	}
+	if len(d.sessions) != 0 || len(d.hangup) != 1 {
+		t.Errorf("%d sessions and %d hung up, want 0 and 1", len(d.sessions), len(d.hangup))
+	}
+}

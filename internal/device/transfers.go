@@ -176,10 +176,11 @@ func (t *transfers) received(s *session) {
 	}
 }
 
-// accept makes a session for a device that dialled us.
+// accept makes a session for a device that dialled us and greets. Whatever else
+// comes on a connection without one was sent to a session that is over.
 func (t *transfers) accept(now time.Time, fact NetFact, trust *security.Trust) *session {
 	record, known := trust.ByKey(fact.Key)
-	if !known || record.State != security.Paired && record.State != security.InCircle {
+	if !known || len(fact.Frames) != 1 || !filemq.Opens(fact.Frames[0]) || record.State != security.Paired && record.State != security.InCircle {
 		return nil
 	}
 	count := 0

@@ -25,7 +25,7 @@ func NewMemory() *Memory { return &Memory{committed: new(btree.Map[string, strin
 // Update implements [Store].
 func (m *Memory) Update(f func(Tx) error) error {
 	tx := &memoryTx{pairs: m.committed.Copy()}
-	if err := errors.Join(f(tx), tx.err); err != nil {
+	if err := tx.run(f); err != nil {
 		return err
 	}
 	if tx.writes == 0 {
@@ -43,7 +43,7 @@ func (m *Memory) Update(f func(Tx) error) error {
 // View implements [Store].
 func (m *Memory) View(f func(Tx) error) error {
 	tx := &memoryTx{pairs: m.committed.Copy(), readOnly: true}
-	return errors.Join(f(tx), tx.err)
+	return tx.run(f)
 }
 
 // Close implements [Store].
@@ -59,6 +59,27 @@ type memoryTx struct {
 	readOnly bool
 	writes   int
 	err      error
+	lent     [][]byte // every slice returned
+}
+
+// run calls f and then spoils what f was lent, as the pages of a database file
+// are used again: whoever keeps a slice beyond its transaction finds rubbish in
+// it, in each test and not on a bad day.
+func (tx *memoryTx) run(f func(Tx) error) error {
+	defer func() {
+		for _, slice := range tx.lent {
+			for i := range slice {
+				slice[i] ^= 0xdb
+			}
+		}
+	}()
+	return errors.Join(f(tx), tx.err)
+}
+
+func (tx *memoryTx) lend(s string) []byte {
+	slice := []byte(s)
+	tx.lent = append(tx.lent, slice)
+	return slice
 }
 
 func joined(bucket string, key []byte) string { return bucket + "\x00" + string(key) }
@@ -68,7 +89,7 @@ func (tx *memoryTx) Get(bucket string, key []byte) []byte {
 	if !found {
 		return nil
 	}
-	return []byte(value)
+	return tx.lend(value)
 }
 
 func (tx *memoryTx) Put(bucket string, key, value []byte) {
@@ -98,7 +119,7 @@ func (tx *memoryTx) Scan(bucket string, from []byte, yield func(key, value []byt
 		again = false
 		writes := tx.writes
 		tx.pairs.Ascend(next, func(key, value string) bool {
-			if !strings.HasPrefix(key, prefix) || !yield([]byte(key[len(prefix):]), []byte(value)) {
+			if !strings.HasPrefix(key, prefix) || !yield(tx.lend(key[len(prefix):]), tx.lend(value)) {
 				return false
 			}
 			next, again = key+"\x00", tx.writes != writes
@@ -114,7 +135,7 @@ func (tx *memoryTx) Last(bucket string) (key, value []byte) {
 			return true
 		}
 		if len(k) >= len(prefix) && k[:len(prefix)] == prefix {
-			key, value = []byte(k[len(prefix):]), []byte(v)
+			key, value = tx.lend(k[len(prefix):]), tx.lend(v)
 		}
 		return false
 	})
