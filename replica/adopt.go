@@ -50,6 +50,7 @@ func (r *Replica) adoptKnown(tx kv.Tx, d *onDisk, f *finding) bool {
 	}
 	if f.stat.Type == d.kind && f.content == d.content {
 		waited := d.young && !f.young
+		d = d.clone()
 		d.see(f)
 		r.disk.put(tx, d)
 		r.foundMode(tx, d, f)
@@ -58,7 +59,7 @@ func (r *Replica) adoptKnown(tx kv.Tx, d *onDisk, f *finding) bool {
 		}
 		return true
 	}
-	s := r.tree.shown(tx, d.key.node)
+	s := r.tree.look(tx, d.key.node)
 	v := s.find(f)
 	if v == nil || s.outlives(d.dots, v) {
 		return false
@@ -104,7 +105,7 @@ func (r *Replica) adoptMain(tx kv.Tx, node uint64, at place, f *finding) bool {
 	if r.disk.get(tx, mainKey(node)) != nil {
 		return false // it is elsewhere on this disk: a rename that is not applied yet
 	}
-	s := r.tree.shown(tx, node)
+	s := r.tree.look(tx, node)
 	d := &onDisk{key: mainKey(node), place: at}
 	d.take(f)
 	switch {
@@ -126,7 +127,7 @@ func (r *Replica) adoptMain(tx kv.Tx, node uint64, at place, f *finding) bool {
 
 // adoptCopy: L shows a conflict copy under this very name.
 func (r *Replica) adoptCopy(tx kv.Tx, node uint64, at place, f *finding) bool {
-	s := r.tree.shown(tx, node)
+	s := r.tree.look(tx, node)
 	for i := range s.copies {
 		c := &s.copies[i]
 		key := diskKey{node: node, copy: c.version.dots[0]}
@@ -151,7 +152,7 @@ func (r *Replica) adoptMove(tx kv.Tx, f *finding) bool {
 		return false
 	}
 	to := place{parent, f.path.Base()}
-	if s := r.tree.shown(tx, f.key.node); !s.visible || s.place != to || r.disk.at(tx, to) != nil {
+	if s := r.tree.look(tx, f.key.node); !s.visible || s.place != to || r.disk.at(tx, to) != nil {
 		return false
 	}
 	r.moveOnDisk(tx, d, to, f)
@@ -161,6 +162,7 @@ func (r *Replica) adoptMove(tx kv.Tx, f *finding) bool {
 
 // moveOnDisk gives what D has another place, and has a directory walked there.
 func (r *Replica) moveOnDisk(tx kv.Tx, d *onDisk, to place, f *finding) {
+	d = d.clone()
 	d.place = to
 	d.see(f)
 	r.disk.put(tx, d)
@@ -176,9 +178,10 @@ func (r *Replica) adoptMode(tx kv.Tx, f *finding) bool {
 	if d == nil {
 		return true
 	}
-	if !f.key.isCopy() && r.tree.shown(tx, f.key.node).mode != f.stat.Mode {
+	if !f.key.isCopy() && r.tree.look(tx, f.key.node).mode != f.stat.Mode {
 		return false
 	}
+	d = d.clone()
 	d.stat, d.mode = f.stat, f.stat.Mode
 	r.disk.put(tx, d)
 	r.settle(tx, f.key.node)
@@ -192,7 +195,7 @@ func (r *Replica) adoptGone(tx kv.Tx, f *finding) bool {
 	if path, known := r.disk.pathOf(tx, d); !known || path != f.path {
 		return true // it was found elsewhere since
 	}
-	s := r.tree.shown(tx, d.key.node)
+	s := r.tree.look(tx, d.key.node)
 	if d.kind == zsync.TypeDir && r.disk.holds(tx, d.key.node) || s.hasAny(d.dots) {
 		return false
 	}

@@ -51,15 +51,15 @@ func (r *Replica) Applied(tx kv.Tx, now time.Time, results []store.Result) {
 		}
 		outcome.take(&done.steps[i], results[i])
 	}
-	r.usedContents(done.steps, results)
+	used := r.usedContents(done.steps, results)
 	dropIntents(tx)
 	for i := range done.steps {
 		if !done.steps[i].isUndo() {
 			r.settle(tx, done.steps[i].key.node)
 		}
 	}
-	for node := range done.keys {
-		r.plan.lower(node)
+	for _, content := range used {
+		r.contents.again(r, content)
 	}
 	if outcome.done > 0 {
 		r.plan.wake()
@@ -113,14 +113,17 @@ func (r *Replica) undo(tx kv.Tx, now time.Time, strays []store.Change) {
 	r.applyWhenQuiet(tx, now)
 }
 
-// usedContents notes which staging files a batch took, or did not find.
-func (r *Replica) usedContents(steps []step, results []store.Result) {
+// usedContents notes and returns which staging files a batch took, or did not
+// find.
+func (r *Replica) usedContents(steps []step, results []store.Result) (used []zsync.Digest) {
 	for i := range steps {
 		c, err := &steps[i].change, results[i].Err
 		if c.Op == store.OpPlace && (err == nil || errors.Is(err, store.ErrGone)) && r.contents.staged[c.Content] {
-			r.contents.used(r, c.Content)
+			delete(r.contents.staged, c.Content)
+			used = append(used, c.Content)
 		}
 	}
+	return used
 }
 
 // markStale discards what is being hashed under a name that was given to
@@ -264,6 +267,7 @@ func (o *outcome) makeRoom(after *onDisk) bool {
 	}
 	d.drop(o.tx, in.key)
 	if len(in.dots) > 0 {
+		in = in.clone()
 		in.key.copy = in.dots[0]
 		d.displace(o.tx, in)
 		o.replica.scan.hintSoon(o.now, "")
@@ -317,6 +321,7 @@ func (o *outcome) keepDir(s *step) {
 		return
 	}
 	if d := r.disk.get(o.tx, s.key); d != nil {
+		d = d.clone()
 		d.kept = true
 		r.disk.put(o.tx, d)
 	}

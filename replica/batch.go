@@ -56,7 +56,7 @@ type batch struct {
 	planned   map[uint64]bool       // nodes that need no more
 	parked    []uint64              // nodes that were put out of the way
 	left      []uint64              // directories that something was taken out of
-	paths     map[uint64]zsync.Path // of directories; a cache
+	paths     map[uint64]zsync.Path // of directories; a cache, for one spell of planning
 }
 
 func newBatch() batch {
@@ -101,6 +101,9 @@ func (b *batch) add(now time.Time, change store.Change, before, after *onDisk) b
 		}
 		b.set(after.key, after.place, after)
 	}
+	if before.placeAsDir() != after.placeAsDir() {
+		clear(b.paths)
+	}
 	b.steps = append(b.steps, s)
 	b.bytes += change.Size
 	return true
@@ -121,7 +124,6 @@ func (b *batch) set(key diskKey, at place, d *onDisk) {
 		b.slots[at] = key
 		b.inDir[at.parent]++
 	}
-	clear(b.paths)
 }
 
 // park notes a node that is to be planned again before the batch is sealed.
@@ -157,7 +159,7 @@ func (t *turn) node(node uint64) []*onDisk {
 	if len(b.keys[node]) == 0 {
 		return has
 	}
-	has = slices.DeleteFunc(has, func(d *onDisk) bool {
+	has = slices.DeleteFunc(slices.Clone(has), func(d *onDisk) bool {
 		_, changed := b.changed[d.key]
 		return changed
 	})
@@ -286,7 +288,11 @@ func (r *Replica) applyWhenQuiet(tx kv.Tx, now time.Time) {
 		return
 	}
 	b.steps = slices.DeleteFunc(b.steps, func(s step) bool {
-		return !b.redo && !s.isUndo() && (r.busy(s.change.Path) || s.change.From != "" && r.busy(s.change.From))
+		busy := !b.redo && !s.isUndo() && (r.busy(s.change.Path) || s.change.From != "" && r.busy(s.change.From))
+		if busy {
+			r.plan.lower(s.key.node)
+		}
+		return busy
 	})
 	if len(b.steps) == 0 {
 		r.abandonBatch()

@@ -110,7 +110,7 @@ func matched(targets []*target, has []*onDisk) (pairs []pair, rest []*onDisk) {
 func (r *Replica) settle(tx kv.Tx, node uint64) bool {
 	r.dropOrphans(tx, node)
 	tx.Delete(bucketDirty, nodeKey(node))
-	s := r.tree.shown(tx, node)
+	s := r.tree.look(tx, node)
 	pairs, rest := matched(s.targets(node), r.disk.node(tx, node))
 	if settled(pairs, rest) {
 		r.takeDots(tx, pairs)
@@ -118,7 +118,7 @@ func (r *Replica) settle(tx kv.Tx, node uint64) bool {
 		r.unhide(tx, node)
 		return true
 	}
-	if r.hide(tx, node, &s) {
+	if r.hide(tx, node, s) {
 		r.done(tx, node)
 		return true
 	}
@@ -156,8 +156,8 @@ func (r *Replica) takeDots(tx kv.Tx, pairs []pair) {
 		}
 	}
 	for _, p := range pairs {
-		d := p.from
-		if d.key != p.key || !slices.Equal(d.dots, p.dots) || d.kept {
+		if p.from.key != p.key || !slices.Equal(p.from.dots, p.dots) || p.from.kept {
+			d := p.from.clone()
 			d.key, d.dots, d.kept = p.key, p.dots, false
 			r.disk.put(tx, d)
 		}
@@ -209,11 +209,20 @@ func (r *Replica) assess(tx kv.Tx) {
 		nodes = append(nodes, binary.BigEndian.Uint64(key))
 		return len(nodes) < turnNodes
 	})
+	undirty(tx, nodes)
 	for _, node := range nodes {
 		r.plan.rested(node)
 		r.settle(tx, node)
 	}
 	r.more = r.more || len(nodes) == turnNodes
+}
+
+// undirty takes the marks off nodes that are about to be settled. It goes from the
+// last to the first, since a database moves up what follows a key that it deletes.
+func undirty(tx kv.Tx, nodes []uint64) {
+	for _, node := range slices.Backward(nodes) {
+		tx.Delete(bucketDirty, nodeKey(node))
+	}
 }
 
 // turnNodes is how many nodes are looked at in one turn, so that a transaction

@@ -67,6 +67,9 @@ type disk struct {
 	totals   totals
 	saved    totals
 	unlisted []zsync.Digest // large contents that a record lost; another may have them
+
+	nodes memo[uint64, []*onDisk]  // by node, as node returns them
+	dirs  memo[zsync.Path, uint64] // of directories, since one of them came, went or moved
 }
 
 // totals are kept up to date with each change, so that nobody need walk.
@@ -117,15 +120,24 @@ func (t *totals) count(d *onDisk, sign int64) {
 	}
 }
 
-// get returns what D has under key, or nil.
-func (s *disk) get(tx kv.Tx, key diskKey) *onDisk { return s.load(tx, key.encode()) }
+// get returns what D has under key, or nil. Like all records that D returns it is
+// shared: who wants to change it changes a clone.
+func (s *disk) get(tx kv.Tx, key diskKey) *onDisk {
+	for _, d := range s.node(tx, key.node) {
+		if d.key == key {
+			return d
+		}
+	}
+	return nil
+}
 
-func (s *disk) load(tx kv.Tx, key []byte) *onDisk {
-	value := tx.Get(bucketDisk, key)
-	if value == nil {
+func (s *disk) load(tx kv.Tx, raw []byte) *onDisk {
+	key, err := parseDiskKey(raw)
+	if err != nil {
+		tx.Fail(fmt.Errorf("replica: disk key %x: %w", raw, err))
 		return nil
 	}
-	return s.decode(tx, key, value)
+	return s.get(tx, key)
 }
 
 func (s *disk) decode(tx kv.Tx, key, value []byte) *onDisk {
@@ -146,7 +158,16 @@ func (s *disk) at(tx kv.Tx, p place) *onDisk {
 }
 
 // node returns what D has of a node, the main version first.
-func (s *disk) node(tx kv.Tx, node uint64) (all []*onDisk) {
+func (s *disk) node(tx kv.Tx, node uint64) []*onDisk {
+	all, known := s.nodes.get(node)
+	if !known {
+		all = s.loadNode(tx, node)
+		s.nodes.set(node, all)
+	}
+	return all
+}
+
+func (s *disk) loadNode(tx kv.Tx, node uint64) (all []*onDisk) {
 	kv.ScanPrefix(tx, bucketDisk, nodeKey(node), func(key, value []byte) bool {
 		if d := s.decode(tx, key, value); d != nil {
 			all = append(all, d)
@@ -195,23 +216,41 @@ func (s *disk) someKids(tx kv.Tx, from place, most int) (all []*onDisk) {
 // put stores d in place of what D has under its key. What D had at its place
 // under another key is not there any more, wherever it went.
 func (s *disk) put(tx kv.Tx, d *onDisk) {
-	key := d.key.encode()
-	if in := s.at(tx, d.place); in != nil && in.key != d.key {
-		s.displace(tx, in)
+	key, old := d.key.encode(), s.get(tx, d.key)
+	if old == d {
+		panic("replica: a record of D was changed where it is shared")
 	}
-	old := s.load(tx, key)
+	if old == nil || old.place != d.place {
+		if in := s.at(tx, d.place); in != nil && in.key != d.key {
+			s.displace(tx, in)
+		}
+	}
 	if old != nil {
 		s.totals.count(old, -1)
 	}
 	s.totals.count(d, +1)
 	s.reindex(tx, key, old, d)
 	tx.Put(bucketDisk, key, d.encode())
+	s.remember(tx, d.key, d)
 	if old != nil && old.kind == zsync.TypeDir && d.kind != zsync.TypeDir {
 		s.bereave(tx, d.key.node)
 	}
 	if s.orphaned(tx, d) {
 		tx.Put(bucketDirty, nodeKey(d.key.node), nil)
 	}
+}
+
+// remember has the memo say d under key; nil: nothing.
+func (s *disk) remember(tx kv.Tx, key diskKey, d *onDisk) {
+	all := slices.Clone(s.node(tx, key.node))
+	i, found := slices.BinarySearchFunc(all, key.copy, func(in *onDisk, dot zsync.Dot) int { return in.key.copy.Compare(dot) })
+	if found {
+		all = slices.Delete(all, i, i+1)
+	}
+	if d != nil {
+		all = slices.Insert(all, i, d)
+	}
+	s.nodes.set(key.node, all)
 }
 
 // orphaned reports whether D has no directory where it has d: then d is not on
@@ -234,6 +273,7 @@ func (s *disk) bereave(tx kv.Tx, dir uint64) {
 // displace gives what D has a place where it is not on the disk: so the next scan
 // misses it, and finds out where it was moved to, or that it was deleted.
 func (s *disk) displace(tx kv.Tx, d *onDisk) {
+	d = d.clone()
 	d.place = place{rootNode, parkedName(d)}
 	s.put(tx, d)
 	tx.Put(bucketDirty, nodeKey(d.key.node), nil)
@@ -242,13 +282,14 @@ func (s *disk) displace(tx kv.Tx, d *onDisk) {
 // drop makes D forget what it has under key. The disk is left as it is.
 func (s *disk) drop(tx kv.Tx, key diskKey) {
 	raw := key.encode()
-	old := s.load(tx, raw)
+	old := s.get(tx, key)
 	if old == nil {
 		return
 	}
 	s.totals.count(old, -1)
 	s.reindex(tx, raw, old, nil)
 	tx.Delete(bucketDisk, raw)
+	s.remember(tx, key, nil)
 	if old.kind == zsync.TypeDir {
 		s.bereave(tx, key.node)
 	}
@@ -264,6 +305,9 @@ func (s *disk) reindex(tx kv.Tx, key []byte, old, d *onDisk) {
 	}
 	if d != nil && (old == nil || old.place != d.place) {
 		tx.Put(bucketDiskPath, pathKey(d.place), key)
+	}
+	if old.placeAsDir() != d.placeAsDir() {
+		s.dirs.clear()
 	}
 	replaceKey(tx, bucketHave, old.haveKey(key), d.haveKey(key))
 	replaceKey(tx, bucketInodes, old.inodeKey(key), d.inodeKey(key))
@@ -283,6 +327,14 @@ func replaceKey(tx kv.Tx, bucket string, from, to []byte) {
 	if to != nil {
 		tx.Put(bucket, to, nil)
 	}
+}
+
+// placeAsDir is where d is, if it is a directory.
+func (d *onDisk) placeAsDir() place {
+	if d == nil || d.kind != zsync.TypeDir {
+		return place{}
+	}
+	return d.place
 }
 
 func (d *onDisk) haveKey(key []byte) []byte {
@@ -353,6 +405,9 @@ func (s *disk) dirNode(tx kv.Tx, path zsync.Path) (uint64, bool) {
 	if path == "" {
 		return rootNode, true
 	}
+	if node, known := s.dirs.get(path); known {
+		return node, true
+	}
 	parent, found := s.dirNode(tx, path.Dir())
 	if !found {
 		return 0, false
@@ -361,6 +416,7 @@ func (s *disk) dirNode(tx kv.Tx, path zsync.Path) (uint64, bool) {
 	if d == nil || d.kind != zsync.TypeDir {
 		return 0, false
 	}
+	s.dirs.set(path, d.key.node)
 	return d.key.node, true
 }
 

@@ -20,6 +20,7 @@ func (l *tree) fold(tx kv.Tx, ev eventlog.Event) error {
 	if err != nil {
 		l.malformed++
 	}
+	l.looks.clear()
 	f := newFolding(l, tx, ev, len(body))
 	for i := range body {
 		f.apply(uint32(i), &body[i])
@@ -41,6 +42,7 @@ func (l *tree) refold(tx kv.Tx, each func(yield func(eventlog.Event) bool)) erro
 		tx.Drop(bucket)
 	}
 	l.malformed = 0
+	l.looks.clear()
 	each(func(ev eventlog.Event) bool { return l.fold(tx, ev) == nil })
 	return tx.Err()
 }
@@ -282,15 +284,17 @@ func (f *folding) note(t *touched) {
 		return
 	}
 	if t.before.visible {
-		f.noteName(t.before.place)
+		f.noteName(t.before.place, t.number)
 	}
 	if now.visible && (!t.before.visible || now.place != t.before.place) {
-		f.noteName(now.place)
+		f.noteName(now.place, t.number)
 	}
 }
 
-func (f *folding) noteName(p place) {
+func (f *folding) noteName(p place, noted uint64) {
 	for _, node := range f.tree.namesakes(f.tx, p) {
-		f.tree.markDirty(f.tx, node)
+		if node != noted {
+			f.tree.markDirty(f.tx, node)
+		}
 	}
 }

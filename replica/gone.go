@@ -39,7 +39,7 @@ func (d *drafting) gone(old *onDisk, f *finding) bool {
 	if d.removed[old.key] {
 		return true
 	}
-	if s := r.tree.shown(d.tx, old.key.node); !s.hasAny(old.dots) {
+	if s := r.tree.look(d.tx, old.key.node); !s.hasAny(old.dots) {
 		r.forget(d.tx, old)
 		if f != nil {
 			r.findings.remove(f)

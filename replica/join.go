@@ -81,6 +81,7 @@ func (r *Replica) joinKept(tx kv.Tx, dir uint64, l store.Listing) {
 		return
 	}
 	if d := r.disk.get(tx, mainKey(dir)); d != nil && d.kept {
+		d = d.clone()
 		d.kept = false
 		r.disk.put(tx, d)
 		r.tree.markDirty(tx, dir)
@@ -129,6 +130,7 @@ func (j *joining) knownDir(d *onDisk, e store.Entry, path zsync.Path) {
 	another := !d.stat.SameFile(e.Stat)
 	if another {
 		mode := d.stat.Mode
+		d = d.clone()
 		d.stat = e.Stat
 		d.stat.Mode = mode
 		r.disk.put(j.tx, d)

@@ -112,6 +112,7 @@ func (r *Replica) planOn(tx kv.Tx, now time.Time) {
 	if p.stirred(now); !p.asleep.IsZero() {
 		return
 	}
+	clear(r.batch.paths)
 	t := &turn{replica: r, tx: tx, now: now, active: map[uint64]bool{}}
 	for t.looked < turnNodes && len(p.ready) > 0 && !r.batch.full() {
 		node := p.ready[0]
@@ -178,14 +179,15 @@ func (t *turn) plan(node uint64) {
 	t.active[node] = true
 	defer delete(t.active, node)
 	t.looked++
-	s := r.tree.shown(t.tx, node)
+	s := r.tree.look(t.tx, node)
 	pairs, rest := matched(s.targets(node), t.node(node))
 	switch {
 	case settled(pairs, rest):
 		if !r.batch.touches(node) {
 			r.settle(t.tx, node)
+			clear(r.batch.paths)
 		}
-	case r.hide(t.tx, node, &s):
+	case r.hide(t.tx, node, s):
 		r.settle(t.tx, node)
 	case t.busy(pairs, rest):
 		r.plan.block(node)

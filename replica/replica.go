@@ -110,6 +110,7 @@ func (r *Replica) dropVoid(tx kv.Tx) {
 		if d == nil {
 			continue // it went with its directory
 		}
+		d = d.clone()
 		d.dots = slices.DeleteFunc(d.dots, func(dot zsync.Dot) bool { return !folded(tx, dot) })
 		if len(d.dots) > 0 {
 			r.disk.put(tx, d)
@@ -164,6 +165,17 @@ func (r *Replica) work(tx kv.Tx, now time.Time) {
 	r.planOn(tx, now)
 	r.dropLists(tx)
 	r.disk.save(tx)
+	if !r.more && r.disk.totals.needFiles == 0 && len(r.findings.at) == 0 && !r.scan.busy() {
+		r.forgetMemos()
+	}
+}
+
+// forgetMemos gives back their memory: a device may have many folders at rest.
+func (r *Replica) forgetMemos() {
+	r.tree.looks.clear()
+	r.tree.numbers.clear()
+	r.disk.nodes.clear()
+	r.disk.dirs.clear()
 }
 
 // Advance acts on every deadline that has passed.

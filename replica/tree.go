@@ -31,6 +31,9 @@ type tree struct {
 	space     zsync.SpaceID
 	next      uint64 // the next node's number; 0 until it is asked for
 	malformed uint64 // bodies that did not decode, since it was opened
+
+	looks   memo[uint64, *shown]       // by node, since the last fold
+	numbers memo[zsync.NodeID, uint64] // of bucketIDs, which only grows
 }
 
 func newTree(space zsync.SpaceID) *tree { return &tree{space: space} }
@@ -42,11 +45,16 @@ func (l *tree) nodeOf(tx kv.Tx, id zsync.NodeID) (uint64, bool) {
 	if id.IsZero() {
 		return rootNode, true
 	}
+	if node, known := l.numbers.get(id); known {
+		return node, true
+	}
 	value := tx.Get(bucketIDs, id[:])
 	if len(value) != 8 {
 		return 0, false
 	}
-	return binary.BigEndian.Uint64(value), true
+	node := binary.BigEndian.Uint64(value)
+	l.numbers.set(id, node)
+	return node, true
 }
 
 // nodeID returns the id of the node with that number.
@@ -66,6 +74,7 @@ func (l *tree) number(tx kv.Tx, id zsync.NodeID) (node uint64, isNew bool) {
 	node = l.next
 	l.next++
 	tx.Put(bucketIDs, id[:], nodeKey(node))
+	l.numbers.set(id, node)
 	return node, true
 }
 

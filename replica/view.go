@@ -122,6 +122,16 @@ func (r *record) modeAs(kind zsync.FileType, otherwise uint32) uint32 {
 	return r.mode.mode
 }
 
+// look returns the node's shown, which its caller must not change.
+func (l *tree) look(tx kv.Tx, node uint64) *shown {
+	if s, known := l.looks.get(node); known {
+		return s
+	}
+	s := l.shown(tx, node)
+	l.looks.set(node, &s)
+	return &s
+}
+
 // shown returns what the node should look like, by the log alone.
 func (l *tree) shown(tx kv.Tx, node uint64) shown {
 	if node == rootNode {
@@ -167,7 +177,7 @@ func (l *tree) copyAt(tx kv.Tx, parent uint64, name zsync.Name) (node uint64, do
 		return 0, zsync.Dot{}, false
 	}
 	for _, node := range l.namesakes(tx, place{parent: parent, name: name}) {
-		s := l.shown(tx, node)
+		s := l.look(tx, node)
 		for _, c := range s.copies {
 			if s.place.parent == parent && c.name == name {
 				return node, c.version.dot, true

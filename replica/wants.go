@@ -83,10 +83,9 @@ func (cs *contents) order(r *Replica, tx kv.Tx, c *wanted) {
 	r.out.Want = append(r.out.Want, c.want)
 }
 
-// used notes that a batch used up the staging file; who wants it still has it
+// again has who still wants a content whose staging file was used up have it
 // copied from where it went.
-func (cs *contents) used(r *Replica, content zsync.Digest) {
-	delete(cs.staged, content)
+func (cs *contents) again(r *Replica, content zsync.Digest) {
 	if c := cs.by[content]; c != nil {
 		c.tried = false
 		r.plan.ready = append(r.plan.ready, c.nodes...)
@@ -144,10 +143,10 @@ func (r *Replica) Staged(tx kv.Tx, now time.Time, digest zsync.Digest, err error
 		c.ordered = false
 		cs.outstanding--
 		r.stagedOne(tx, now, c, err)
+		r.more = true // many come at one time, so the work is left to Advance
 	} else if err == nil && c == nil {
 		r.out.Unstage = append(r.out.Unstage, digest) // nobody wants it any more
 	}
-	r.work(tx, now)
 }
 
 func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {

@@ -1,0 +1,32 @@
+package replica
+
+// memoMax is how many values a memo keeps of each of its two generations: more
+// than the nodes that are on their way at one time.
+const memoMax = 4096
+
+// memo remembers what was worked out or decoded of late. What is in it is shared,
+// and never changed. The zero memo is empty and ready.
+type memo[K comparable, V any] struct{ young, old map[K]V }
+
+func (m *memo[K, V]) get(key K) (value V, known bool) {
+	if value, known = m.young[key]; known {
+		return value, true
+	}
+	if value, known = m.old[key]; known {
+		m.set(key, value)
+	}
+	return value, known
+}
+
+// set remembers a value, in place of the oldest ones if there are too many.
+func (m *memo[K, V]) set(key K, value V) {
+	if m.young == nil {
+		m.young = make(map[K]V)
+	}
+	m.young[key] = value
+	if len(m.young) >= memoMax {
+		m.old, m.young = m.young, nil
+	}
+}
+
+func (m *memo[K, V]) clear() { m.young, m.old = nil, nil }
