@@ -43,10 +43,9 @@ func Found(tx kv.Tx, t Type, a Author, nonce [16]byte, wallMS uint64, auth Autho
 
 // Use makes a the author of own events. Its writer is opened before the first
 // one that is appended, unless the log has it already. Call it before peers are
-// linked, and with a new incarnation after [Log.OwnForked] or
-// [Exchange.OwnBehind].
+// linked, and with a new incarnation after [Log.OwnForked] or [Log.OwnLost].
 func (l *Log) Use(a Author) {
-	l.author, l.own = a, zsync.WriterID{}
+	l.author, l.own, l.nameable = a, zsync.WriterID{}, nil
 	public := a.public()
 	if public == nil {
 		return
@@ -68,9 +67,10 @@ func (l *Log) Next(kv.Tx) (zsync.WriterID, uint64) {
 
 // Append signs and stores an event of this device with what the log holds as
 // its past. Where the writer is new its writer_open is stored first. The event
-// is void when auth does not admit it. Errors: [ErrNoAuthor], [ErrNoGenesis],
-// [ErrForked], [ErrRefused] for a kind or a body that is no event, and those of
-// the database.
+// is void, for everyone, when auth does not admit it; a caller that goes on then
+// only makes the log longer. Errors: [ErrNoAuthor], [ErrNoGenesis],
+// [ErrForked], [ErrWriters], [ErrRefused] for a kind or a body that is no event,
+// and those of the database.
 func (l *Log) Append(tx kv.Tx, kind zsync.Kind, body []byte, wallMS uint64, auth Authority) (Event, error) {
 	switch w := l.byID[l.own]; {
 	case l.own == zsync.WriterID{}:
@@ -79,6 +79,8 @@ func (l *Log) Append(tx kv.Tx, kind zsync.Kind, body []byte, wallMS uint64, auth
 		return Event{}, ErrNoGenesis
 	case w != nil && w.forked():
 		return Event{}, ErrForked
+	case l.OwnFull():
+		return Event{}, ErrWriters
 	case kind == zsync.KindGenesis || kind == zsync.KindWriterOpen:
 		return Event{}, fmt.Errorf("%w: kind %d opens a writer", ErrRefused, kind)
 	case len(body) > BodyBytesMax:
@@ -107,6 +109,7 @@ func (m *merge) append(kind zsync.Kind, body []byte, wallMS uint64) error {
 	}
 	h.WallMS = wallMS
 	r := seal(m.log.author, h, body)
+	m.writing = r.id
 	if w == nil {
 		m.open(&r)
 	} else {
@@ -123,14 +126,15 @@ func (m *merge) append(kind zsync.Kind, body []byte, wallMS uint64) error {
 // is not open: its place in the chain, in time, and in what is known.
 func (m *merge) compose(w *writer, kind zsync.Kind) zsync.Header {
 	l := m.log
-	h := zsync.Header{Space: l.meta.Space, Writer: l.own, Seq: 1, Kind: kind, Deps: l.tips()}
+	h := zsync.Header{Space: l.meta.Space, Writer: l.own, Seq: 1, Kind: kind}
 	base, past := uint64(0), uint64(0)
-	members := l.meta.Members[:min(authMax, len(l.meta.Members))]
+	members := m.nameable()
 	if w == nil || kind == zsync.KindMember || !slices.Equal(w.Auth, members) {
 		h.Auth = slices.Clone(members)
 		past = l.highest(m.tx, h.Auth)
 		base = past
 	}
+	h.Deps = l.tips(m.tx, h.Auth)
 	if w != nil {
 		prev := w.Head.ID
 		h.Seq, h.Prev, base = w.Head.Seq+1, &prev, w.Head.Lamport
@@ -145,8 +149,10 @@ func (m *merge) compose(w *writer, kind zsync.Kind) zsync.Header {
 }
 
 // tips returns the ends of the chains of others that no event is known to
-// cover, ascending by writer: those latest in time, when there are too many.
-func (l *Log) tips() []zsync.Ref {
+// cover, ascending by writer. When there are too many, those of the authors of
+// auth come first, so that whoever lacks one of these events sees whose it is,
+// and then those latest in time.
+func (l *Log) tips(tx kv.Tx, auth []zsync.EventID) []zsync.Ref {
 	var tips []*writer
 	for _, w := range l.sorted {
 		if w.Tip && w.ID != l.own {
@@ -154,7 +160,15 @@ func (l *Log) tips() []zsync.Ref {
 		}
 	}
 	if len(tips) > depsMax {
-		slices.SortStableFunc(tips, func(a, b *writer) int { return cmp.Compare(b.End.Lamport, a.End.Lamport) })
+		named := make(map[*writer]int)
+		for _, id := range auth {
+			if w, _, found := l.find(tx, id); found {
+				named[w] = 1
+			}
+		}
+		slices.SortStableFunc(tips, func(a, b *writer) int {
+			return cmp.Or(cmp.Compare(named[b], named[a]), cmp.Compare(b.End.Lamport, a.End.Lamport))
+		})
 		tips = tips[:depsMax]
 		slices.SortFunc(tips, func(a, b *writer) int { return a.ID.Compare(b.ID) })
 	}

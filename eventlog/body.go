@@ -136,6 +136,11 @@ func (p *ForkProof) accused(space zsync.SpaceID) (zsync.WriterID, uint64, error)
 	return a.Writer, a.Seq, nil
 }
 
+// equal reports whether p and o are the same octets.
+func (p *ForkProof) equal(o *ForkProof) bool {
+	return bytes.Equal(p.HeaderA, o.HeaderA) && bytes.Equal(p.HeaderB, o.HeaderB) && p.SigA == o.SigA && p.SigB == o.SigB
+}
+
 // signedBy reports whether key signed both headers.
 func (p *ForkProof) signedBy(key ed25519.PublicKey) bool {
 	return ed25519.Verify(key, signatureText(p.HeaderA), p.SigA[:]) &&

@@ -35,6 +35,10 @@
 // The proof is itself an event, and a message besides. What rests on an event
 // past a cut has all that it needs: no device has to hold both branches.
 //
+// A device has at most 256 writers that count, those with the lowest ids. Others
+// stand as if they were cut before their first event, so that a device that opens
+// writers without end takes nobody's room but its own.
+//
 // Only cuts take meaning back. [Merged].Refold then says that what was folded
 // must be folded anew.
 //
@@ -47,7 +51,7 @@
 //	hash    event id 16                     index u32, seq u64, rest of the id
 //	void    index u32, seq u64              not admitted
 //	forks   writer 16                       the lowest proof, and the event that carries it
-//	beyond  event id 16                     envelope past a cut that an auth names
+//	beyond  event id 16                     envelope past a cut that an auth names; opening of a writer that does not count
 //	park    missing id 16, event id 16      arrival u64, checks made, what to ask for, envelope
 //
 // A Log keeps the writers and the outline of the parked events in memory. After

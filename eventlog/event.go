@@ -45,9 +45,12 @@ type Event struct {
 // for each event, in causal order, in the transaction that stores it; it judges
 // by the event and its causal past alone, and remembers what membership events
 // say. In h, auth names no event past a cut: each of those was replaced by its
-// own auth. It is implemented by security.
+// own auth. Granting returns which of several admitted membership events gives
+// device the strongest right, by itself and all in its past: the first of them,
+// when several do; false when none gives it any. It is implemented by security.
 type Authority interface {
 	Admit(tx kv.Tx, h zsync.Header, id zsync.EventID, author zsync.DeviceID, body []byte) bool
+	Granting(tx kv.Tx, among []zsync.EventID, device zsync.DeviceID) (zsync.EventID, bool)
 }
 
 // Forgetter is an [Authority] that can judge anew. When a cut voids membership

@@ -24,7 +24,8 @@ const (
 	eventsMax   = 80 * time.Second
 	retryMin    = time.Second // after a round that brought nothing, doubling
 	retryMax    = time.Minute
-	proveMin    = 5 * time.Second // before logging a proof that a peer found: it will log it itself
+	doubtWait   = 10 * time.Second // for the proof that own events were lost
+	proveMin    = 5 * time.Second  // before logging a proof that a peer found: it will log it itself
 	proveMax    = 15 * time.Second
 )
 
@@ -70,8 +71,10 @@ type Exchange struct {
 	announceAt time.Time
 	gossipAt   time.Time
 	proveAt    time.Time // from when a proof that no event carries is logged
+	proved     bool      // no cut has come since all proofs were seen to be carried
 	compared   bool
-	behind     zsync.WriterID // the own writer, when a peer had more of it
+	doubted    zsync.WriterID // the own writer, while a peer's claim to have more of it awaits its proof
+	doubtUntil time.Time      // when the first such claim is believed no longer; zero: there was none
 	rolls      uint64
 	push       [][]byte // envelopes to shout with the next HEADS
 	shoutHeads bool
@@ -177,6 +180,9 @@ func (x *Exchange) Advance(tx kv.Tx, now time.Time) {
 	if due(x.gossipAt, now) {
 		x.gossip()
 	}
+	if due(x.doubtUntil, now) {
+		x.doubted = zsync.WriterID{}
+	}
 	for _, p := range x.peers {
 		if due(p.answerBy, now) {
 			p.answerBy = time.Time{}
@@ -193,6 +199,9 @@ func (x *Exchange) Advance(tx kv.Tx, now time.Time) {
 // Deadline returns when Advance is next needed; zero: never.
 func (x *Exchange) Deadline() time.Time {
 	next := earliest(x.announceAt, x.gossipAt)
+	if x.doubts() {
+		next = earliest(next, x.doubtUntil)
+	}
 	frontier := x.log.Frontier()
 	for _, p := range x.peers {
 		next = earliest(next, earliest(p.answerBy, p.eventsBy))
@@ -216,14 +225,22 @@ func (x *Exchange) Output() ExchangeOutput {
 }
 
 // Confirmed reports whether the own head was compared with a linked peer's and
-// found not to be behind: own events are then safe to append.
-func (x *Exchange) Confirmed() bool { return x.compared && !x.OwnBehind() }
+// found not to be behind: own events are then safe to append. A peer that claims
+// to have more of the own writer puts that off until the proof is here, but no
+// longer than ten seconds, and once: a claim alone proves nothing.
+func (x *Exchange) Confirmed() bool { return x.compared && !x.doubts() && !x.OwnBehind() }
 
-// OwnBehind reports whether a peer holds events of the own writer that this
-// device has lost, or others in their place. The caller opens a new
-// incarnation: see [Log.Use].
-func (x *Exchange) OwnBehind() bool {
-	return x.behind != zsync.WriterID{} && x.behind == x.log.own
+// OwnBehind reports whether a peer gave an event of the own writer that this
+// device had lost. The caller opens a new incarnation: see [Log.Use].
+func (x *Exchange) OwnBehind() bool { return x.log.OwnLost() }
+
+func (x *Exchange) doubts() bool { return x.doubted != zsync.WriterID{} && x.doubted == x.log.own }
+
+// doubt takes note of the first claim that own events were lost.
+func (x *Exchange) doubt(now time.Time) {
+	if x.doubtUntil.IsZero() {
+		x.doubted, x.doubtUntil = x.log.own, now.Add(doubtWait)
+	}
 }
 
 func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }

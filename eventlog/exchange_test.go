@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -161,6 +162,13 @@ func (c *countingTx) Get(bucket string, key []byte) []byte {
 	return value
 }
 
+func (c *countingTx) Scan(bucket string, from []byte, visit func(key, value []byte) bool) {
+	c.Tx.Scan(bucket, from, func(key, value []byte) bool {
+		c.octets += len(value)
+		return visit(key, value)
+	})
+}
+
 func TestLostMessagesAreMadeUpFor(t *testing.T) {
 	n := join(t, space(t, "ann", "bob", "cat")...)
 	count := 0
@@ -210,6 +218,100 @@ func TestARestoredDeviceLearnsThatItIsBehindAndOpensANewWriter(t *testing.T) {
 	n.agree()
 	if bob.exchange.OwnBehind() || !bob.exchange.Confirmed() || len(bob.log.Heads()) != 3 || bob.log.byID[bob.log.own].forked() {
 		t.Error("bob did not go on as a new writer")
+	}
+}
+
+func TestAClaimToKnowMoreOfTheOwnWriterHoldsItBackForAWhileAndNoMore(t *testing.T) {
+	all := space(t, "ann", "bob")
+	ann, bob := all[0].id.device(), all[1]
+	bob.write("1")
+	x := NewExchange(bob.log, folk{}, bob.id.device())
+	claim := func(at time.Time, seq uint64) {
+		bob.do(func(tx kv.Tx) error {
+			heads := []headPrefix{{Writer: bob.log.own, Seq: seq}}
+			_, err := x.Received(tx, at, ann, MessageVV, mustMarshal(vvBody{Space: bob.log.Space(), Heads: heads}))
+			return err
+		})
+	}
+	bob.do(func(tx kv.Tx) error { x.Linked(tx, start, ann); return nil })
+	for i, seq := range []uint64{9, 2} { // beyond the head, and another in its place
+		claim(start.Add(time.Duration(i)*time.Second), seq)
+		if x.OwnBehind() || x.Confirmed() {
+			t.Errorf("a mere claim of event %d: behind %v, confirmed %v", seq, x.OwnBehind(), x.Confirmed())
+		}
+	}
+	if d := x.Deadline(); d.After(start.Add(doubtWait)) {
+		t.Error("nothing happens when the time for the proof is over")
+	}
+	bob.do(func(tx kv.Tx) error { x.Advance(tx, start.Add(doubtWait)); return nil })
+	if claim(start.Add(time.Minute), 99); x.OwnBehind() || !x.Confirmed() {
+		t.Error("claims without a proof hold the own writer back for longer")
+	}
+}
+
+func TestAForgedEventOfTheOwnWriterProvesNothing(t *testing.T) {
+	all := space(t, "ann", "bob")
+	bob := all[1]
+	bob.write("1")
+	twin := bob.restored()
+	e := twin.envelope(twin.write("2"))
+	forged := Envelope{e.Header, slices.Clone(e.Sig), e.Body}
+	forged.Sig[0]++
+	if m := bob.merge(forged); m.Bad != 1 || bob.log.OwnLost() {
+		t.Error("a forgery was believed")
+	}
+	if bob.merge(e); !bob.log.OwnLost() {
+		t.Error("a signed event of the own writer that was not here was not believed")
+	}
+}
+
+func TestARestoredDeviceThatLostItsWholeWriterLearnsIt(t *testing.T) {
+	all := space(t, "ann", "bob")
+	bob := all[1].restored() // as it was before its first event
+	all[1].write("1")
+	all[0].merge(all[1].all()...)
+	n := join(t, all[0], bob)
+	n.link(0, 1)
+	n.run(time.Second)
+	if !n.nodes[1].exchange.OwnBehind() {
+		t.Error("bob would open its writer for the second time")
+	}
+}
+
+func TestAProofThatIsKnownCostsNoLookAtTheOthers(t *testing.T) {
+	names := []string{"ann"}
+	for i := range 20 {
+		names = append(names, fmt.Sprint("device ", i))
+	}
+	all := space(t, names...)
+	ann := all[0]
+	for _, r := range all[1:] {
+		twin := r.restored()
+		r.write("left")
+		twin.write("right")
+		ann.merge(r.all()...)
+		ann.merge(twin.all()...)
+	}
+	x := NewExchange(ann.log, folk{}, ann.id.device())
+	peer := all[1].id.device()
+	known := ForkProof{}
+	ann.do(func(tx kv.Tx) error {
+		rec, _ := ann.log.forkOf(tx, all[2].log.own)
+		known = rec.Proof
+		x.Linked(tx, start, peer)
+		return nil
+	})
+	for i := range 4 { // in the second all proofs are logged
+		at := start.Add(time.Duration(i) * proveMax)
+		ann.do(func(tx kv.Tx) error {
+			x.compared = true
+			counting := &countingTx{Tx: tx}
+			_, err := x.Received(counting, at, peer, MessageFork, mustMarshal(forkBody{ann.log.Space(), known}))
+			if i > 1 && counting.octets > 2000 {
+				t.Errorf("%d octets read", counting.octets)
+			}
+			return err
+		})
 	}
 }
 

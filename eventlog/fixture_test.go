@@ -51,6 +51,15 @@ func (f folk) Admit(tx kv.Tx, h zsync.Header, id zsync.EventID, author zsync.Dev
 	return true
 }
 
+func (f folk) Granting(tx kv.Tx, among []zsync.EventID, device zsync.DeviceID) (zsync.EventID, bool) {
+	for _, id := range among {
+		if f.member(tx, []zsync.EventID{id}, device) {
+			return id, true
+		}
+	}
+	return zsync.EventID{}, false
+}
+
 func chainAuth(tx kv.Tx, w zsync.WriterID) (auth []zsync.EventID) {
 	if data := tx.Get("folk-chain", w[:]); data != nil {
 		must(wire.Unmarshal(data, &auth))

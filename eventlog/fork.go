@@ -49,19 +49,36 @@ func (m *merge) fork(w *writer, r *read) {
 }
 
 // prove takes a proof from an event or, with a nil carrier, from a message. One
-// that proves nothing has no effect.
+// that proves nothing has no effect. Nor has one that says what is known, which
+// anyone can repeat at no cost: it is dropped before a signature is checked.
 func (m *merge) prove(p ForkProof, carrier *writer, carrierSeq uint64) {
 	id, seq, err := p.accused(m.log.meta.Space)
 	w := m.log.byID[id]
-	if err != nil || w == nil || seq-1 > w.Cut || carrier == nil && seq-1 == w.Cut || !p.signedBy(w.Key[:]) {
+	if err != nil || w == nil || seq-1 > w.Cut {
 		return
 	}
-	m.cut(w, seq, p)
-	rec := m.log.forkOf(m.tx, w.ID)
-	if carrier != nil && !m.log.carried(rec) {
-		rec.Carrier, rec.CarrierSeq = carrier.index, carrierSeq
-		m.saveFork(w, rec)
+	if seq-1 == w.Cut {
+		m.carry(w, seq, p, carrier, carrierSeq)
+		return
 	}
+	if p.signedBy(w.Key[:]) {
+		m.cut(w, seq, p)
+		m.carry(w, seq, p, carrier, carrierSeq)
+	}
+}
+
+// carry notes which event carries the proof of a cut, if none was known to. Only
+// another proof than the one kept, which was checked, has to be checked.
+func (m *merge) carry(w *writer, seq uint64, p ForkProof, carrier *writer, carrierSeq uint64) {
+	if carrier == nil {
+		return
+	}
+	rec, found := m.log.forkOf(m.tx, w.ID)
+	if !found || rec.Seq != seq || m.log.carried(rec) || !rec.Proof.equal(&p) && !p.signedBy(w.Key[:]) {
+		return
+	}
+	rec.Carrier, rec.CarrierSeq = carrier.index, carrierSeq
+	m.saveFork(w, rec)
 }
 
 // cut ends the chain of w before seq, where proof shows two events.
@@ -111,7 +128,7 @@ func (m *merge) rejudge() {
 	}
 	forgetter.Forget(m.tx)
 	m.tx.Drop(bucketVoid)
-	m.log.meta.Members = nil
+	m.log.meta.Members, m.log.nameable = nil, nil
 	m.log.causally(m.tx, func(w *writer, r *read) { m.judge(w, r) })
 	m.out.Refold = true
 }
@@ -166,15 +183,15 @@ func (l *Log) learn(tx kv.Tx, p ForkProof, auth Authority) (Merged, error) {
 // Prove logs, with the own writer, each proof that no event here carries. It
 // does nothing while that writer is not open, not admitted or forked itself.
 func (l *Log) Prove(tx kv.Tx, wallMS uint64, auth Authority) ([]Event, error) {
-	own := l.byID[l.own]
-	if own == nil || own.forked() || l.void(tx, own, 1) {
+	if !l.mayProve(tx) {
 		return nil, nil
 	}
 	var bare []ForkProof
-	l.forks(tx, func(rec forkRecord) {
+	l.forks(tx, func(rec forkRecord) bool {
 		if !l.carried(rec) {
 			bare = append(bare, rec.Proof)
 		}
+		return true
 	})
 	m := l.begin(tx, auth)
 	for _, p := range bare {
@@ -186,26 +203,30 @@ func (l *Log) Prove(tx kv.Tx, wallMS uint64, auth Authority) ([]Event, error) {
 	return out.Fresh, err
 }
 
+// mayProve reports whether what the own writer says now would count.
+func (l *Log) mayProve(tx kv.Tx) bool {
+	own := l.byID[l.own]
+	return own != nil && !own.forked() && !l.void(tx, own, own.Head.Seq)
+}
+
 // carried reports whether an event that counts, or is merely not admitted,
 // carries the proof, so that every device will have it.
 func (l *Log) carried(rec forkRecord) bool {
 	return rec.CarrierSeq > 0 && rec.CarrierSeq <= l.writers[rec.Carrier].Cut
 }
 
-// forks calls visit for the lowest proof against each forked writer, ascending.
-func (l *Log) forks(tx kv.Tx, visit func(forkRecord)) {
-	var records []forkRecord
-	tx.Scan(bucketForks, nil, func(_, value []byte) bool {
-		records = append(records, decodeFork(tx, value))
-		return true
-	})
-	for _, rec := range records {
-		visit(rec)
-	}
+// forks calls visit for the lowest proof against each forked writer, ascending,
+// until it returns false.
+func (l *Log) forks(tx kv.Tx, visit func(forkRecord) bool) {
+	tx.Scan(bucketForks, nil, func(_, value []byte) bool { return visit(decodeFork(tx, value)) })
 }
 
-func (l *Log) forkOf(tx kv.Tx, w zsync.WriterID) forkRecord {
-	return decodeFork(tx, tx.Get(bucketForks, w[:]))
+func (l *Log) forkOf(tx kv.Tx, w zsync.WriterID) (rec forkRecord, found bool) {
+	data := tx.Get(bucketForks, w[:])
+	if data == nil {
+		return forkRecord{}, false
+	}
+	return decodeFork(tx, data), true
 }
 
 func decodeFork(tx kv.Tx, value []byte) forkRecord {

@@ -42,10 +42,10 @@ func (x *Exchange) whisperVV(tx kv.Tx, p *peer, answer bool) {
 		body.Heads = append(body.Heads, headPrefix{Writer: h.Writer, Seq: h.Seq, Prefix: [8]byte(h.ID[:8])})
 	}
 	sent := 0
-	x.log.forks(tx, func(rec forkRecord) {
-		if sent++; sent <= forksMax {
-			x.whisper(p, MessageFork, wire.Marshal(forkBody{x.log.meta.Space, rec.Proof}))
-		}
+	x.log.forks(tx, func(rec forkRecord) bool {
+		x.whisper(p, MessageFork, wire.Marshal(forkBody{x.log.meta.Space, rec.Proof}))
+		sent++
+		return sent < forksMax
 	})
 	x.whisper(p, MessageVV, wire.Marshal(body))
 }
@@ -114,20 +114,24 @@ func (x *Exchange) gossip() {
 // those found here at once, those that a peer found when it seems not to do so.
 func (x *Exchange) shoutForks(tx kv.Tx, now time.Time, merged *Merged, msgType uint8) error {
 	for _, w := range merged.Forked {
-		rec := x.log.forkOf(tx, w)
+		rec, _ := x.log.forkOf(tx, w)
 		x.out.Shout = append(x.out.Shout, Message{Type: MessageFork, Body: wire.Marshal(forkBody{x.log.meta.Space, rec.Proof})})
-		x.proveAt = now
+		x.proveAt, x.proved = now, false
 		if msgType == MessageFork {
 			x.proveAt = x.between(now, proveMin, proveMax)
 		}
 	}
+	if merged.crowded { // the lost events may have carried proofs
+		x.proveAt, x.proved = x.between(now, proveMin, proveMax), false
+	}
 	if x.proveAt.IsZero() { // since the start
 		x.proveAt = x.between(now, proveMin, proveMax)
 	}
-	if !due(x.proveAt, now) || !x.Confirmed() {
+	if x.proved || !due(x.proveAt, now) || !x.Confirmed() || !x.log.mayProve(tx) {
 		return tx.Err()
 	}
 	proofs, err := x.log.Prove(tx, uint64(max(0, now.UnixMilli())), x.auth)
+	x.proved = true // until another cut: all proofs are carried now
 	if len(proofs) > 0 {
 		merged.Fresh = append(merged.Fresh, proofs...)
 		x.Appended(tx, now, proofs)

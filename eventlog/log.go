@@ -21,6 +21,10 @@ var (
 	// ErrForked is returned for an own event of a writer that was cut: the
 	// device must open another one.
 	ErrForked = errors.New("eventlog: the own writer is forked")
+	// ErrWriters is returned for an own event of a device that has opened as many
+	// writers as one may have, when it would take another one.
+	// It wraps ErrRefused.
+	ErrWriters = fmt.Errorf("%w: this device has opened too many writers in the space", ErrRefused)
 	// ErrRefused is returned for an own event that no device would take.
 	ErrRefused = errors.New("eventlog: not an event")
 	// ErrOccupied is returned where the database holds another log already.
@@ -46,9 +50,14 @@ const (
 // metaKey holds the one record of bucket meta.
 const metaKey = "log"
 
-// writersMax bounds the writers of a space, so that a whole frontier fits one
-// message. A space that reaches it takes no new writers.
-const writersMax = 1 << 14
+const (
+	// writersMax bounds the writers of a space, so that a whole frontier fits one
+	// message. A space that reaches it takes no new writers.
+	writersMax = 1 << 14
+	// deviceWritersMax bounds those of one device, so that none takes the room of
+	// the others. It is format: which of more writers count is the same everywhere.
+	deviceWritersMax = 256
+)
 
 // schema is raised when a bucket changes its form.
 const schema = 1
@@ -74,8 +83,13 @@ type Log struct {
 	frontier  [16]byte
 	unchanged bool // frontier is that of the writers
 
+	expected Type // of the space; zero: any
+
 	author Author
 	own    zsync.WriterID // zero before Use
+	lost   zsync.WriterID // the own writer, once an event of it that is not here came from elsewhere
+
+	nameable []zsync.EventID // what the next own event can name of a frontier that is too wide; nil: not known
 }
 
 // Head is where the chain of one writer ends for the frontier.
@@ -110,6 +124,11 @@ func Open(tx kv.Tx, space zsync.SpaceID) (*Log, error) {
 	return l, l.parking.open(tx)
 }
 
+// Expect says what the space has to be for. A genesis of another type is then
+// refused as malformed, so that the log never begins: whoever named the space
+// cannot have a folder taken for a circle, or the other way round.
+func (l *Log) Expect(t Type) { l.expected = t }
+
 // Space returns the id of the log's space.
 func (l *Log) Space() zsync.SpaceID { return l.meta.Space }
 
@@ -129,6 +148,11 @@ func (l *Log) OwnForked() bool {
 	w := l.byID[l.own]
 	return w != nil && w.forked()
 }
+
+// OwnLost reports whether an event of the own writer that was not here came from
+// elsewhere, signed: this device's state is older than what it has published,
+// and it needs a new writer: see [Log.Use].
+func (l *Log) OwnLost() bool { return l.lost != zsync.WriterID{} && l.lost == l.own }
 
 // Heads returns the end of each chain, ascending by writer, without those that
 // were cut before their first event.

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/zsync/zsync"
@@ -43,7 +44,7 @@ func (m *merge) judge(w *writer, r *read) bool {
 		return false
 	}
 	if h.Kind == zsync.KindGenesis || h.Kind == zsync.KindMember {
-		m.log.meta.Members = advance(m.log.meta.Members, h.Auth, r.id)
+		m.log.meta.Members, m.log.nameable = advance(m.log.meta.Members, h.Auth, r.id), nil
 		m.log.saveMeta(m.tx)
 	}
 	return true
@@ -55,4 +56,35 @@ func advance(frontier, covered []zsync.EventID, id zsync.EventID) []zsync.EventI
 	next = append(next, id)
 	slices.SortFunc(next, zsync.EventID.Compare)
 	return next
+}
+
+// nameable returns the membership frontier as the next own event can name it.
+// Anyone who may add members can widen the frontier beyond what fits. Then the
+// event that gives this device its right is kept, whatever else there is, and
+// the newest of the others: an author that names less than it knows weakens
+// nothing but its own events.
+func (m *merge) nameable() []zsync.EventID {
+	l := m.log
+	if len(l.meta.Members) <= authMax {
+		return l.meta.Members
+	}
+	if l.nameable == nil {
+		l.nameable = m.narrow(slices.Clone(l.meta.Members))
+	}
+	return l.nameable
+}
+
+func (m *merge) narrow(frontier []zsync.EventID) []zsync.EventID {
+	lamports := make(map[zsync.EventID]uint64, len(frontier))
+	for _, id := range frontier {
+		lamports[id] = m.log.highest(m.tx, []zsync.EventID{id})
+	}
+	slices.SortStableFunc(frontier, func(a, b zsync.EventID) int { return cmp.Compare(lamports[b], lamports[a]) })
+	if id, found := m.auth.Granting(m.tx, frontier, zsync.DeviceOf(m.log.author.Device)); found {
+		at := slices.Index(frontier, id)
+		frontier = slices.Insert(slices.Delete(frontier, at, at+1), 0, id)
+	}
+	frontier = frontier[:authMax]
+	slices.SortFunc(frontier, zsync.EventID.Compare)
+	return frontier
 }

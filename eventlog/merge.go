@@ -24,6 +24,8 @@ type Merged struct {
 	astray []stray
 	// noted counts events past a cut that something had waited for.
 	noted int
+	// crowded says that a writer lost its place to another one of its device.
+	crowded bool
 }
 
 // stray is where a chain does not fit the one here.
@@ -57,6 +59,7 @@ type merge struct {
 	queue   []candidate
 	started map[*writer]uint64 // the seq of the first event stored in this merge
 	revoked bool               // what is void has changed
+	writing zsync.EventID      // the own event that is being appended
 }
 
 func (l *Log) begin(tx kv.Tx, auth Authority) *merge {
@@ -117,6 +120,9 @@ func (m *merge) extend(w *writer, r *read, verified bool) {
 		m.out.Bad++
 		return
 	}
+	if seq > w.Head.Seq {
+		m.witness(r)
+	}
 	switch {
 	case seq > w.Cut:
 		m.note(r)
@@ -133,6 +139,14 @@ func (m *merge) extend(w *writer, r *read, verified bool) {
 	}
 }
 
+// witness takes note of an event of the own writer that this device has not got,
+// whose signature was checked: only this device can have made it.
+func (m *merge) witness(r *read) {
+	if r.header.Writer == m.log.own && r.id != m.writing {
+		m.log.lost = m.log.own
+	}
+}
+
 // follows is the jump rule: time goes on, and no event uses up much of what is
 // left of it.
 func follows(lamport, base uint64) bool {
@@ -142,8 +156,18 @@ func follows(lamport, base uint64) bool {
 // open stores the first event of a writer that is not here yet.
 func (m *merge) open(r *read) {
 	o, space, err := opening(r)
-	if err != nil || WriterOf(o.Writer[:], space) != r.header.Writer ||
-		!o.endorsed(space) || !r.signedBy(o.Writer[:]) || len(m.log.writers) >= writersMax {
+	if err != nil || !m.log.expects(r) || WriterOf(o.Writer[:], space) != r.header.Writer ||
+		!o.endorsed(space) || !r.signedBy(o.Writer[:]) {
+		m.out.Bad++
+		return
+	}
+	m.witness(r)
+	w := &writer{ID: r.header.Writer, Key: o.Writer, Device: zsync.DeviceOf(o.Device[:]), Cut: noCut}
+	if m.log.crowded(w) {
+		m.noteCrowded(w, r)
+		return
+	}
+	if m.log.places() >= writersMax {
 		m.out.Bad++
 		return
 	}
@@ -155,7 +179,6 @@ func (m *merge) open(r *read) {
 		m.out.Bad++
 		return
 	}
-	w := &writer{ID: r.header.Writer, Key: o.Writer, Device: zsync.DeviceOf(o.Device[:]), Cut: noCut}
 	m.log.insert(w)
 	if r.header.Kind == zsync.KindGenesis {
 		m.log.meta.Founder = w.Device
@@ -164,6 +187,16 @@ func (m *merge) open(r *read) {
 	}
 	m.store(w, r)
 	m.wake(w.ID)
+	m.crowdOut(w.Device)
+}
+
+// expects reports whether r is not the genesis of a space of an unexpected type.
+func (l *Log) expects(r *read) bool {
+	if l.expected == 0 || r.header.Kind != zsync.KindGenesis {
+		return true
+	}
+	g, err := DecodeGenesis(r.Body)
+	return err == nil && g.Type == l.expected
 }
 
 // highest returns the highest Lamport time of the events named.

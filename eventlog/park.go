@@ -156,6 +156,13 @@ func (p *parking) takeWhere(tx kv.Tx, match func(*waiting) bool) []candidate {
 	return taken
 }
 
+// awaitsWriter reports whether something waits for the writer with the given id.
+func (p *parking) awaitsWriter(id zsync.WriterID) bool {
+	return slices.ContainsFunc(p.waiting, func(w waiting) bool {
+		return w.need.key == [16]byte(id) || w.need.ask == askWriter && w.need.writer == id
+	})
+}
+
 // awaited reports whether something waits for the event with the given id.
 func (p *parking) awaited(id zsync.EventID) bool {
 	return slices.ContainsFunc(p.waiting, func(w waiting) bool { return w.need.key == [16]byte(id[:16]) })

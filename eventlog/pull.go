@@ -36,7 +36,7 @@ func (x *Exchange) receivedVV(tx kv.Tx, now time.Time, p *peer, data []byte) err
 		x.whisperVV(tx, p, true)
 	}
 	p.answerBy = time.Time{}
-	lacking := x.compare(tx, p, body.Heads)
+	lacking := x.compare(tx, now, p, body.Heads)
 	if !p.eventsBy.IsZero() {
 		return nil
 	}
@@ -56,8 +56,8 @@ func (x *Exchange) receivedVV(tx kv.Tx, now time.Time, p *peer, data []byte) err
 }
 
 // compare returns what the peer's heads show to be lacking here, and what may
-// help parked events on. It also takes note of own events that were lost.
-func (x *Exchange) compare(tx kv.Tx, p *peer, heads []headPrefix) []span {
+// help parked events on. It also takes note of a claim that own events were lost.
+func (x *Exchange) compare(tx kv.Tx, now time.Time, p *peer, heads []headPrefix) []span {
 	var spans []span
 	equal := 0
 	for _, h := range heads {
@@ -68,7 +68,7 @@ func (x *Exchange) compare(tx kv.Tx, p *peer, heads []headPrefix) []span {
 			equal++
 		}
 		if h.Writer == x.log.own && x.log.Regressed(tx, h.Writer, h.Seq, h.Prefix) {
-			x.behind = h.Writer
+			x.doubt(now)
 		}
 	}
 	x.compared = true

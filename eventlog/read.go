@@ -35,9 +35,9 @@ func (l *Log) Each(tx kv.Tx, yield func(Event) bool) {
 	})
 }
 
-// Regressed reports whether a peer shows that own events were lost here: it
-// holds event seq of writer w, whose id begins with prefix, and this log has not
-// got it. A writer that was cut never regresses.
+// Regressed reports whether a peer claims that events of a writer were lost here:
+// that it holds event seq, whose id begins with prefix, and this log has not got
+// it. Only the event itself proves it. A writer that was cut never regresses.
 func (l *Log) Regressed(tx kv.Tx, id zsync.WriterID, seq uint64, prefix [8]byte) bool {
 	w := l.byID[id]
 	switch {

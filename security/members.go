@@ -193,9 +193,37 @@ func (m *Members) rulings(tx kv.Tx, ids []zsync.EventID) (found []zsync.EventID)
 func (m *Members) rightAt(tx kv.Tx, frontier []zsync.EventID, device zsync.DeviceID) Right {
 	right := RightNone
 	seen := make(map[zsync.EventID]bool)
-	for next := frontier; len(next) > 0 && right != RightAdmin; {
+	for _, id := range frontier {
+		right = strongest(right, m.rightIn(tx, id, device, seen))
+	}
+	return right
+}
+
+// Granting returns the first of several admitted membership events that, with
+// all in its past, gives a device the strongest right that any of them gives;
+// false when none gives it any.
+func (m *Members) Granting(tx kv.Tx, among []zsync.EventID, device zsync.DeviceID) (zsync.EventID, bool) {
+	var granting zsync.EventID
+	best := RightNone
+	seen := make(map[zsync.EventID]bool) // one event's past gives no more than that event did
+	for _, id := range among {
+		if right := strongest(best, m.rightIn(tx, id, device, seen)); right != best {
+			granting, best = id, right
+		}
+		if best == RightAdmin {
+			break
+		}
+	}
+	return granting, best != RightNone
+}
+
+// rightIn returns the right that a membership event and its past give to a
+// device, apart from what has been seen, which grows.
+func (m *Members) rightIn(tx kv.Tx, id zsync.EventID, device zsync.DeviceID, seen map[zsync.EventID]bool) Right {
+	right := RightNone
+	for next := []zsync.EventID{id}; len(next) > 0 && right != RightAdmin; {
 		id := next[len(next)-1]
-		next = next[: len(next)-1 : len(next)-1]
+		next = next[:len(next)-1]
 		if seen[id] {
 			continue
 		}

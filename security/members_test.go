@@ -184,6 +184,41 @@ func TestAnAddNeverTakesARightAway(t *testing.T) {
 	expect(t, admitted, true)
 }
 
+func TestOfManyMembershipEventsTheFirstWithTheStrongestRightIsFound(t *testing.T) {
+	laptop, box, phone, stranger := certOf(t, "laptop"), certOf(t, "box"), certOf(t, "phone"), certOf(t, "stranger")
+	s, genesis := founded(t, laptop)
+	add := func(right Right, cert Certificate, auth ...zsync.EventID) zsync.EventID {
+		id, admitted := s.say(laptop, zsync.KindMember, AddBody(right, cert), auth...)
+		expect(t, admitted, true)
+		return id
+	}
+	full := add(RightFull, box, genesis)
+	other := add(RightAdmin, phone, full) // box has its right in the past of this one, too
+	admin := add(RightAdmin, box, genesis)
+	later := add(RightFull, phone, admin)
+	for _, test := range []struct {
+		device Certificate
+		among  []zsync.EventID
+		want   zsync.EventID
+		found  bool
+	}{
+		{box, []zsync.EventID{other, full}, other, true},
+		{box, []zsync.EventID{full, other}, full, true},
+		{box, []zsync.EventID{other, later, admin}, later, true},
+		{laptop, []zsync.EventID{later, genesis}, later, true},
+		{phone, []zsync.EventID{full, admin}, zsync.EventID{}, false},
+		{stranger, []zsync.EventID{other, later}, zsync.EventID{}, false},
+		{box, nil, zsync.EventID{}, false},
+	} {
+		ok(t, s.store.View(func(tx kv.Tx) error {
+			got, found := OpenMembers(tx).Granting(tx, test.among, test.device.Device())
+			expect(t, got, test.want)
+			expect(t, found, test.found)
+			return nil
+		}))
+	}
+}
+
 func TestListNamesEveryMemberByItsNewestCertificate(t *testing.T) {
 	laptop, box := certOf(t, "laptop"), keysOf(t, "box")
 	s, _ := founded(t, laptop)

@@ -56,10 +56,14 @@ type Record struct {
 	Device    zsync.DeviceID // zero while pending
 	Name      string         // empty while pending
 	State     State
+	Proved    bool        // its owner sent Cert over the key's own channel; always when paired
 	Cert      Certificate // zero while pending
 	Addresses []string    // where it was last reached or said to be, newest first
 	Since     time.Time   // when it came into its state; whole seconds, UTC
 }
+
+// named reports whether nothing but the circle's log speaks for a key.
+func (r *Record) named() bool { return r.State == InCircle && !r.Proved }
 
 // mergedAddresses puts the fresh ones before the others, each once, and keeps
 // the first few.

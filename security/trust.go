@@ -14,6 +14,10 @@ const (
 	PendingFor = 24 * time.Hour
 
 	recordsMax = 1000
+	// namedMax bounds the keys that are there because the circle's log names them
+	// and for no other reason: any device of the circle can invent more, and what
+	// is typed and met here has to find room.
+	namedMax = recordsMax / 2
 )
 
 var (
@@ -28,6 +32,9 @@ var (
 	ErrStale = errors.New("the device has a newer certificate")
 	// ErrTrustFull is returned when no more keys can be trusted.
 	ErrTrustFull = fmt.Errorf("more than %d keys", recordsMax)
+	// ErrTooManyNamed is returned for a device that only the circle's log names
+	// when there are enough of these. It can still be paired with by its key.
+	ErrTooManyNamed = fmt.Errorf("the circle names more than %d devices that were never met here", namedMax)
 	// ErrAddress is returned for an address that no device can have.
 	ErrAddress = errors.New("unusable address")
 )
@@ -75,7 +82,8 @@ func (t *Trust) Pend(now time.Time, key zsync.Key, address string) error {
 
 // Pin records that the owner of a trusted key proved it by sending cert over
 // the key's own channel. From here on the key and the signing key belong
-// together.
+// together. Until then they do not: whoever writes to the circle's log can name
+// any key there, so its word for whose a key is gives way to the owner's.
 func (t *Trust) Pin(now time.Time, cert Certificate) error {
 	if t.Admit(cert.Curve) == DecisionUnknown {
 		return ErrUnknownKey
@@ -84,34 +92,50 @@ func (t *Trust) Pin(now time.Time, cert Certificate) error {
 }
 
 // Enrol records that the circle's log names the owner of cert, who may never
-// have been met here.
+// have been met here. A key that is pending stays so: a person typed it, and its
+// owner is heard first.
 func (t *Trust) Enrol(now time.Time, cert Certificate) error {
+	if i, found := t.find(cert.Curve); found && t.records[i].State == Pending {
+		return nil
+	}
 	return t.certified(now, cert, InCircle)
 }
 
 // certified gives cert's key at least the given state, and drops the key that
-// the device had before.
+// the device had before. Paired is what a proof leads to, InCircle the log.
 func (t *Trust) certified(now time.Time, cert Certificate, state State) error {
-	previous, err := t.judge(cert)
+	previous, err := t.judge(cert, state == Paired)
 	if err != nil {
 		return err
 	}
 	next := previous
 	next.Key, next.Cert, next.Device, next.Name = cert.Curve, cert, cert.Device(), cert.Name
+	next.Proved = state == Paired || previous.Proved && previous.Key == cert.Curve
 	if next.State < state {
 		next.State, next.Since = state, wholeSecond(now)
 	}
-	if next.State == previous.State && slices.Equal(cert.Encoded, previous.Cert.Encoded) {
+	if next.State == previous.State && next.Proved == previous.Proved && slices.Equal(cert.Encoded, previous.Cert.Encoded) {
 		return nil
 	}
-	if previous.Key != cert.Curve {
-		t.drop(previous.Key)
-	}
-	i, found := t.find(cert.Curve)
-	if !found {
-		if len(t.records) == recordsMax {
+	return t.replace(previous.Key, next)
+}
+
+// replace puts a record in the place of that of the same key and of the key old.
+func (t *Trust) replace(old zsync.Key, next Record) error {
+	if _, found := t.find(next.Key); !found {
+		_, moves := t.find(old)
+		switch {
+		case len(t.records) == recordsMax && !moves:
 			return ErrTrustFull
+		case next.named() && !moves && t.named() >= namedMax:
+			return ErrTooManyNamed
 		}
+	}
+	if old != next.Key {
+		t.drop(old)
+	}
+	i, found := t.find(next.Key)
+	if !found {
 		t.records = slices.Insert(t.records, i, Record{})
 	}
 	t.records[i] = next
@@ -119,14 +143,29 @@ func (t *Trust) certified(now time.Time, cert Certificate, state State) error {
 	return nil
 }
 
+func (t *Trust) named() (n int) {
+	for i := range t.records {
+		if t.records[i].named() {
+			n++
+		}
+	}
+	return n
+}
+
 // judge finds the record that cert adds to or replaces; a zero one when both
-// the key and the device are new.
-func (t *Trust) judge(cert Certificate) (Record, error) {
+// the key and the device are new. proved says that the key's owner sent it.
+func (t *Trust) judge(cert Certificate, proved bool) (Record, error) {
 	var previous Record
 	if i, found := t.find(cert.Curve); found {
 		previous = t.records[i]
 	}
-	if !previous.Cert.IsZero() && previous.Device != cert.Device() {
+	switch {
+	case previous.State == Revoked:
+		return Record{}, ErrRevoked
+	case previous.Cert.IsZero() || previous.Device == cert.Device():
+	case proved && previous.named():
+		previous = Record{Key: cert.Curve, Addresses: previous.Addresses}
+	default:
 		return Record{}, ErrOtherDevice
 	}
 	if known, found := t.ByDevice(cert.Device()); found && known.Key != cert.Curve {
@@ -152,7 +191,7 @@ func (t *Trust) Revoke(now time.Time, key zsync.Key) error {
 		t.records = slices.Insert(t.records, i, Record{Key: key})
 	}
 	if r := &t.records[i]; r.State != Revoked {
-		r.State, r.Since = Revoked, wholeSecond(now)
+		r.State, r.Since, r.Proved = Revoked, wholeSecond(now), false
 		t.revision++
 	}
 	return nil

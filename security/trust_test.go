@@ -123,6 +123,74 @@ func TestKeyIsPinnedToOneDevice(t *testing.T) {
 	expect(t, recordOf(t, trust, box.Key()).Device, box.Device())
 }
 
+func TestACertificateInTheCircleDoesNotTakeAKeyThatSomebodyTyped(t *testing.T) {
+	box, thief := keysOf(t, "box"), keysOf(t, "thief")
+	thief.curve = box.curve
+	claim, own := thief.Certify("thief", 9), box.Certify("box", 1)
+	typed, named := NewTrust(), NewTrust()
+	ok(t, typed.Pend(epoch, box.Key(), ""))
+	ok(t, typed.Enrol(epoch, claim)) // after it was typed
+	expect(t, typed.Admit(box.Key()), DecisionPending)
+	ok(t, named.Enrol(epoch, claim)) // or before
+	ok(t, named.Pend(epoch, box.Key(), "box:7001"))
+	for _, trust := range []*Trust{typed, named} {
+		ok(t, trust.Pin(epoch, own))
+		r := recordOf(t, trust, box.Key())
+		expect(t, r.Device, box.Device())
+		expect(t, r.State, Paired)
+		refused(t, trust.Enrol(epoch, claim), ErrOtherDevice)
+		refused(t, trust.Pin(epoch, claim), ErrOtherDevice)
+		ok(t, trust.Enrol(epoch, own))
+		expect(t, recordOf(t, trust, box.Key()).State, InCircle)
+		expect(t, len(trust.Records()), 1)
+	}
+}
+
+func TestANamedKeyIsStillOpenToItsOwnerAfterTheListWasReadBack(t *testing.T) {
+	box, thief := keysOf(t, "box"), keysOf(t, "thief")
+	thief.curve = box.curve
+	trust := NewTrust()
+	ok(t, trust.Enrol(epoch, thief.Certify("thief", 9)))
+	read, err := ParseTrust(trust.Text())
+	ok(t, err)
+	ok(t, read.Pin(epoch, box.Certify("box", 1)))
+	if read, err = ParseTrust(read.Text()); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, read.Pin(epoch, thief.Certify("thief", 10)), ErrOtherDevice)
+}
+
+func TestAKnownDeviceDoesNotBringBackARevokedKey(t *testing.T) {
+	trust, box := NewTrust(), keysOf(t, "box")
+	ok(t, trust.Enrol(epoch, box.Certify("box", 1)))
+	lost := certOf(t, "lost").Curve
+	ok(t, trust.Revoke(epoch, lost))
+	box.curve = lost
+	refused(t, trust.Enrol(epoch, box.Certify("box", 2)), ErrRevoked)
+	expect(t, trust.Admit(lost), DecisionRevoked)
+}
+
+func TestInventedMembersLeaveRoomForPairing(t *testing.T) {
+	trust, members := NewTrust(), 0
+	var last Certificate
+	for i := range recordsMax {
+		last = certOf(t, fmt.Sprint("invented ", i))
+		if err := trust.Enrol(epoch, last); err == nil {
+			members++
+		} else {
+			refused(t, err, ErrTooManyNamed)
+		}
+	}
+	expect(t, members, namedMax)
+	box := certOf(t, "box")
+	ok(t, trust.Pend(epoch, box.Curve, ""))
+	ok(t, trust.Pin(epoch, box))
+	ok(t, trust.Enrol(epoch, box))
+	ok(t, trust.Pend(epoch, last.Curve, "")) // one that found no room is paired with by its key
+	ok(t, trust.Pin(epoch, last))
+	ok(t, trust.Enrol(epoch, last))
+}
+
 func TestNewerCertificateReplacesAnOlderOneButNotTheOtherWayRound(t *testing.T) {
 	trust, box := NewTrust(), keysOf(t, "box")
 	ok(t, trust.Enrol(epoch, box.Certify("box", 1)))
@@ -310,7 +378,7 @@ func TestTrustSurvivesInItsFile(t *testing.T) {
 
 func TestSpoiledTextNamesItsLine(t *testing.T) {
 	lines := strings.Split(strings.TrimSuffix(string(assorted(t).Text()), "\n"), "\n")
-	member := slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, " member ") })
+	member := slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, " named ") })
 	fields := strings.SplitN(lines[member], " ", 6)
 	swap := func(field int, with string) string {
 		changed := slices.Clone(fields)

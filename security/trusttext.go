@@ -19,6 +19,7 @@ const (
 	trustLegend   = "# key state since addresses certificate name"
 	trustBytesMax = 4 << 20 // recordsMax lines of the longest kind fit
 	noField       = "-"
+	namedState    = "named" // in the circle, but the key was not proved here
 )
 
 // ErrTrustText is wrapped by every error about a list of trusted keys that
@@ -38,7 +39,7 @@ func (t *Trust) Text() []byte {
 			cert, name = base64.RawStdEncoding.EncodeToString(r.Cert.Encoded), strconv.Quote(r.Name)
 		}
 		lines = append(lines, strings.Join([]string{
-			r.Key.String(), r.State.String(), r.Since.Format(time.RFC3339), addresses, cert, name,
+			r.Key.String(), r.standing(), r.Since.Format(time.RFC3339), addresses, cert, name,
 		}, " "))
 	}
 	return []byte(strings.Join(lines, "\n") + "\n")
@@ -96,7 +97,7 @@ func parseRecord(line string) (Record, error) {
 	if r.Key, err = zsync.ParseKey(fields[0]); err != nil {
 		return Record{}, err
 	}
-	if r.State, err = parseState(fields[1]); err != nil {
+	if r.State, r.Proved, err = parseState(fields[1]); err != nil {
 		return Record{}, err
 	}
 	if r.Since, err = parseSince(fields[2]); err != nil {
@@ -108,13 +109,24 @@ func parseRecord(line string) (Record, error) {
 	return r, r.parseCertificate(fields[4])
 }
 
-func parseState(word string) (State, error) {
+// standing returns the word for how far a key has come.
+func (r *Record) standing() string {
+	if r.named() {
+		return namedState
+	}
+	return r.State.String()
+}
+
+func parseState(word string) (state State, proved bool, err error) {
+	if word == namedState {
+		return InCircle, false, nil
+	}
 	for s := Pending; s <= Revoked; s++ {
 		if s.String() == word {
-			return s, nil
+			return s, s == Paired || s == InCircle, nil
 		}
 	}
-	return 0, fmt.Errorf("unknown state %q", word)
+	return 0, false, fmt.Errorf("unknown state %q", word)
 }
 
 // parseSince refuses years that would not be written in the same form again.
