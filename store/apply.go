@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 
 	"github.com/zsync/zsync"
 )
@@ -19,6 +20,10 @@ func (r *Root) Apply(changes []Change, redo bool) []Result {
 	defer r.applying.Unlock()
 	a := &applier{root: r, redo: redo, changes: changes, results: make([]Result, len(changes))}
 	a.dirs = openDirs{disk: r.fs, moved: a.moved}
+	a.room = budget{math.MaxInt64} // what a crash cut short is ended all the same
+	if !redo {
+		a.room = budget{r.room()}
+	}
 	if err := a.begin(); err != nil {
 		for i := range changes {
 			a.fail(i, err)
@@ -45,8 +50,10 @@ type applier struct {
 	unlocked []locked
 	own      map[uint64]Stat // by inode: files that were renamed or given attributes
 	made     bool            // directories, since the last sync
+	room     budget          // for what is made new; what is staged has its own already
 	slots    map[string]bool // in swap: copies that begin made
 	found    map[uint64][]keptFile
+	nested   map[string]bool // directories: whether they are folders of their own
 }
 
 // begin makes sure of the folder, and that everything to be placed is durable
@@ -93,6 +100,8 @@ func (a *applier) change(i int, c Change) (Result, error) {
 		return a.rmdir(i, c)
 	case OpAttr:
 		return a.attr(i, c)
+	case opBringBack:
+		return a.bringBack(i, c)
 	}
 	panic(fmt.Sprintf("store: operation %d", c.Op))
 }
@@ -122,6 +131,11 @@ func (a *applier) finish() {
 	a.dirs.dropAll()
 	a.lockAgain()
 	err := a.need.sync(a.root.fs)
+	if err == nil && len(a.unlocked) > 0 {
+		if names, listErr := a.root.unlocked.Names(); listErr == nil {
+			_ = a.root.forgetUnlocked(names) // a record that stays finds nothing to set back
+		}
+	}
 	if a.redo && err == nil {
 		err = a.lookAfterSwap()
 	}
@@ -139,6 +153,9 @@ func (a *applier) finish() {
 func (a *applier) parent(i int, path zsync.Path) (Dir, string, error) {
 	dir, name, err := place(path)
 	if err != nil {
+		return nil, "", err
+	}
+	if err := a.outside(dir); err != nil {
 		return nil, "", err
 	}
 	opened, err := a.dirs.at(dir, i)
@@ -198,6 +215,8 @@ func (o Op) String() string {
 		return "remove"
 	case OpAttr:
 		return "set attributes of"
+	case opBringBack:
+		return "bring back"
 	}
 	return "operation on"
 }

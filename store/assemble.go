@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/zsync/zsync"
 )
@@ -15,14 +16,17 @@ import (
 func (r *Root) Assemble(content zsync.Digest, size int64, chunks []Chunk, from []Source) (have []bool, resumed int, err error) {
 	shelf := <-r.staging.idle
 	defer func() { r.staging.idle <- shelf }()
-	file, found, err := r.staging.large(shelf, content, size)
+	room := budget{r.room()}
+	file, found, err := r.staging.large(shelf, content, size, room.octets)
 	if err != nil {
 		return nil, 0, fmt.Errorf("store: assemble %s: %w", content, err)
 	}
 	defer file.Close()
 	buffer, release := r.buffer()
 	defer release()
-	a := assembly{root: r, content: content, size: size, chunks: chunks, file: file, buffer: buffer, have: make([]bool, len(chunks))}
+	a := assembly{
+		root: r, content: content, size: size, chunks: chunks, free: room, file: file, buffer: buffer, have: make([]bool, len(chunks)),
+	}
 	if found {
 		if resumed, err = a.resume(); err != nil {
 			return nil, 0, fmt.Errorf("store: assemble %s: %w", content, err)
@@ -42,9 +46,11 @@ type assembly struct {
 	content zsync.Digest
 	size    int64
 	chunks  []Chunk
+	free    budget
 	file    File
 	buffer  []byte
 	have    []bool
+	zeros   zsync.Digest // zero until it is asked for
 }
 
 // resume verifies the chunks that are in the file already.
@@ -56,10 +62,11 @@ func (a *assembly) resume() (resumed int, err error) {
 		}
 		end := chunk.Offset + int64(chunk.Size)
 		if !a.root.staging.holds(a.content, chunk.Offset, end) {
-			if n, err := a.file.ReadAt(data, chunk.Offset); n < len(data) {
-				return resumed, shortRead(err)
+			there, err := a.there(chunk, data)
+			if err != nil {
+				return resumed, err
 			}
-			if sha256.Sum256(data) != chunk.Hash {
+			if !there {
 				continue
 			}
 			a.root.staging.wrote(a.content, chunk.Offset, end)
@@ -68,6 +75,35 @@ func (a *assembly) resume() (resumed int, err error) {
 		resumed++
 	}
 	return resumed, nil
+}
+
+// there verifies one chunk. Where nothing was ever written there are zeros, and
+// those are a chunk only of the size at which zeros are cut, or at the end: the rest
+// of a gap, which may be as large as a peer has said, costs nothing.
+func (a *assembly) there(chunk Chunk, data []byte) (bool, error) {
+	end := chunk.Offset + int64(chunk.Size)
+	from, _, err := a.file.Data(chunk.Offset)
+	gap := errors.Is(err, io.EOF) || err == nil && from >= end
+	switch {
+	case gap && chunk.Size < chunkBytesMax && end < a.size:
+		return false, nil
+	case gap && chunk.Size == chunkBytesMax:
+		return chunk.Hash == a.zeroChunk(), nil
+	case err != nil && !gap:
+		return false, err
+	}
+	if n, err := a.file.ReadAt(data, chunk.Offset); n < len(data) {
+		return false, shortRead(err)
+	}
+	return sha256.Sum256(data) == chunk.Hash, nil
+}
+
+// zeroChunk returns the digest of the zeros that a gap is cut into.
+func (a *assembly) zeroChunk() zsync.Digest {
+	if a.zeros.IsZero() {
+		a.zeros = sha256.Sum256(make([]byte, chunkBytesMax))
+	}
+	return a.zeros
 }
 
 // room returns a buffer for a chunk, if the chunk can be one of the content.
@@ -94,6 +130,9 @@ func (a *assembly) copy(from Source) error {
 	}
 	if a.root.Read(from.Span, from.Offset, data) != nil || sha256.Sum256(data) != chunk.Hash {
 		return nil
+	}
+	if err := a.free.take(int64(chunk.Size)); err != nil {
+		return err
 	}
 	if _, err := a.file.WriteAt(data, chunk.Offset); err != nil {
 		return err
@@ -122,6 +161,10 @@ func (r *Root) copy(content zsync.Digest, size int64, from Span) error {
 	if stat.Size != size {
 		return ErrCorrupt
 	}
+	room := budget{r.room()}
+	if err := room.take(size); err != nil {
+		return err
+	}
 	shelf := <-r.staging.idle
 	defer func() { r.staging.idle <- shelf }()
 	buffer, release := r.buffer()
@@ -147,7 +190,7 @@ func (r *Root) copySmall(shelf int, content zsync.Digest, source File, stat Stat
 }
 
 func (r *Root) copyLarge(shelf int, content zsync.Digest, source File, stat Stat, buffer []byte) error {
-	file, _, err := r.staging.large(shelf, content, stat.Size)
+	file, _, err := r.staging.large(shelf, content, stat.Size, stat.Size)
 	if err != nil {
 		return err
 	}

@@ -32,17 +32,21 @@ func (s Stat) SameFile(o Stat) bool {
 		(s.Type == zsync.TypeDir || s.Size == o.Size && s.MtimeNS == o.MtimeNS)
 }
 
-// Entry is one name in a directory. Target is set for a symlink.
+// Entry is one name in a directory. Target is set for a symlink. Nested is set for
+// a directory that is the root of a folder of its own, which is that one's alone:
+// [Root.List] of it is ErrNested, and so is any Change in it.
 type Entry struct {
 	Name   string // as the disk has it; not yet a zsync.Name
 	Stat   Stat
 	Target string
+	Nested bool
 }
 
 // Listing is one directory as it was read: entries ascending by name, the
 // private directory left out. Err is set when the directory could not be read
 // to its end: then nothing may be concluded from what is missing. Gone is set
-// when it does not exist (or is no directory).
+// when it does not exist (or is no directory). What is in a folder of its own is not
+// listed: Err is ErrNested.
 type Listing struct {
 	Path    zsync.Path
 	Self    Stat
@@ -89,6 +93,8 @@ const (
 	OpRemove                // move the file or symlink at Path to the versions area
 	OpRmdir                 // remove the empty directory Path
 	OpAttr                  // set Mode and MtimeNS of Path
+
+	opBringBack // move the kept file From to Path, where nothing may be
 )
 
 // Change is one step of a batch. Old is what must be there now: at From for

@@ -34,5 +34,6 @@
 //	.zsync/tmp/0 … 7/<content>     staging; any of it may be removed
 //	.zsync/tmp/swap/<slot>         trading places with a user's file; none may
 //	.zsync/parked/<name>           between two names; none may
+//	.zsync/unlocked/<tag>          directories that are writable while a batch is applied
 //	.zsync/versions/000012/000012345~name   what was replaced or removed
 package store

@@ -110,6 +110,10 @@ type File interface {
 	io.WriterAt
 	// Stat returns the file's Stat.
 	Stat() (Stat, error)
+	// Data returns the first range of octets at or after offset that takes room on the
+	// disk, or io.EOF when there is none: what lies between the ranges reads as zeros.
+	// A disk that cannot tell calls all the rest one range.
+	Data(offset int64) (from, to int64, err error)
 	// Truncate sets the file's size in octets.
 	Truncate(size int64) error
 	// Clone makes the file share all the bytes of from, or returns
@@ -127,9 +131,24 @@ type File interface {
 var (
 	// ErrNoSpace: the disk or the user's share of it is full.
 	ErrNoSpace = errors.New("no space left on the disk")
+	// ErrReserve is an [ErrNoSpace]: there is room, but it is to be left free.
+	ErrReserve error = &narrower{text: "no space left for the reserve", wider: ErrNoSpace}
 	// ErrMount: another file system is mounted inside the folder; what lies there
 	// is not part of it.
 	ErrMount = errors.New("another file system is mounted here")
+	// ErrNested is an [ErrMount]: the directory is the root of another folder, and
+	// what lies there is that one's alone.
+	ErrNested error = &narrower{text: "is a folder of its own", wider: ErrMount}
 	// ErrLocked: another process has this folder open.
 	ErrLocked = errors.New("the folder is in use by another zsync")
 )
+
+// narrower is an error that is also a wider one, and says more than that would.
+type narrower struct {
+	text  string
+	wider error
+}
+
+func (n *narrower) Error() string { return n.text }
+
+func (n *narrower) Unwrap() error { return n.wider }

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -96,6 +98,31 @@ func TestCreateOpensWhatIsThereAndKeepsItsBytes(t *testing.T) {
 		if string(got) != "one\x00\x00tw" {
 			t.Errorf("read %q", got)
 		}
+	})
+}
+
+func TestAFileTellsWhereItHasNoBytes(t *testing.T) {
+	everyDisk(t, func(t *testing.T, disk store.FS) {
+		file, err := top(t, disk).Create("a")
+		must(t, err)
+		defer file.Close()
+		const at, size = 1 << 20, 4 << 20
+		_, err = file.WriteAt(bytes.Repeat([]byte("x"), 4096), at)
+		must(t, err)
+		must(t, file.Truncate(size))
+		from, to, err := file.Data(0)
+		must(t, err)
+		if from == 0 && to == size {
+			t.Skip("this disk knows of no gaps")
+		}
+		if from != at || to != at+4096 {
+			t.Errorf("bytes are said to be at %d to %d", from, to)
+		}
+		if from, _, err := file.Data(at + 10); err != nil || from != at+10 {
+			t.Errorf("in the middle: from %d, %v", from, err)
+		}
+		_, _, err = file.Data(to)
+		wantErr(t, err, io.EOF)
 	})
 }
 

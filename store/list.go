@@ -40,12 +40,13 @@ func (r *Root) list(p zsync.Path, into *Listing) error {
 	if into.Self, err = dir.Self(); err != nil {
 		return err
 	}
-	into.Entries, err = entries(dir, p == "")
+	into.Entries, err = r.entries(dir, string(p))
 	return err
 }
 
-// entries reads a directory; at the top the private one is left out.
-func entries(dir Dir, top bool) ([]Entry, error) {
+// entries reads the directory at path; at the top the private one is left out.
+// Elsewhere one with an id says that this is no part of the folder.
+func (r *Root) entries(dir Dir, path string) ([]Entry, error) {
 	names, err := dir.Names()
 	if err != nil {
 		return nil, err
@@ -53,11 +54,17 @@ func entries(dir Dir, top bool) ([]Entry, error) {
 	slices.Sort(names)
 	found := make([]Entry, 0, len(names))
 	for _, name := range names {
-		if top && strings.EqualFold(name, privateDir) {
-			continue
+		if strings.EqualFold(name, privateDir) {
+			if path == "" {
+				continue
+			}
+			if r.nested(path) {
+				return nil, ErrNested
+			}
 		}
 		switch entry, err := entryOf(dir, name); {
 		case err == nil:
+			entry.Nested = entry.Stat.Type == zsync.TypeDir && r.nested(join(path, name))
 			found = append(found, entry)
 		case !errors.Is(err, fs.ErrNotExist): // gone since: as if it had never been
 			return nil, err

@@ -15,6 +15,9 @@ func (a *applier) mkdir(i int, c Change) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := a.room.take(entryOctets); err != nil {
+		return Result{}, err
+	}
 	err = dir.Mkdir(name, c.Mode)
 	if a.redo && errors.Is(err, fs.ErrExist) {
 		err = a.mkdirAgain(dir, name, c)
@@ -81,11 +84,21 @@ func (a *applier) rename(i int, c Change) (Result, error) {
 		}
 	}
 	if c.Old.Type == zsync.TypeDir {
+		if err := a.outside(string(c.From)); err != nil {
+			return Result{}, err
+		}
+		a.nested = nil // it will have another path
 		a.dirs.dropBelow(string(c.From))
 		a.need.many = a.need.many || len(a.need.things) > 0 // what was touched below has another path now
 	}
+	moved, err := a.moveUnlocked(c.From, c.Path)
+	if err != nil {
+		return Result{}, err
+	}
 	result, err := a.renameNow(i, c)
 	if err == nil {
+		result.Stat.Mode = a.unlockedMode(result.Stat)
+		a.unlocked = moved
 		a.touched(c.From, false)
 		a.touched(c.Path, false)
 		a.did(result.Stat)

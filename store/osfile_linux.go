@@ -45,6 +45,10 @@ func writeAll(fd int, data []byte, offset int64) (int, error) {
 
 func (f *linuxFile) Stat() (Stat, error) { return statx(f.fd, "", unix.AT_EMPTY_PATH) }
 
+func (f *linuxFile) Data(offset int64) (from, to int64, err error) {
+	return dataRange(offset, func(offset int64, whence int) (int64, error) { return unix.Seek(f.fd, offset, whence) })
+}
+
 func (f *linuxFile) Truncate(size int64) error {
 	return fault("truncate", "file", insist(func() error { return unix.Ftruncate(f.fd, size) }))
 }

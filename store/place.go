@@ -51,6 +51,11 @@ func (a *applier) place(i int, c Change) (Result, error) {
 // staging, or (symlinks and empty files) nowhere yet.
 func (a *applier) source(c Change) (source, error) {
 	swap, slot := a.root.staging.swap, slotName(c)
+	if c.Op == OpSymlink || c.Content == zsync.EmptyContent {
+		if err := a.room.take(entryOctets); err != nil {
+			return source{}, err
+		}
+	}
 	switch {
 	case c.Op == OpSymlink:
 		if err := swap.Symlink(slot, c.Target); err != nil {

@@ -219,6 +219,10 @@ func (f portableFile) Stat() (Stat, error) {
 	return statOf(info), nil
 }
 
+func (f portableFile) Data(offset int64) (from, to int64, err error) {
+	return dataRange(offset, f.Seek)
+}
+
 func (f portableFile) Clone(File) error { return errors.ErrUnsupported }
 
 func (f portableFile) WriteBack(int64, int64) {}

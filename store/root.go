@@ -23,6 +23,7 @@ const (
 	swapName    = "swap"     // in tmp: what is trading places with a user's file
 	keptName    = "versions" // what was replaced or removed
 	parkedName  = "parked"   // what is between two names
+	lockedName  = "unlocked" // which directories a batch made writable
 	privateMode = 0o700
 )
 
@@ -46,6 +47,9 @@ type Options struct {
 	// SameFolder says that a person knows this directory to be the expected
 	// folder, restored or moved to another disk.
 	SameFolder bool
+	// Reserve is how many octets are left free on the disk: what would take more is
+	// ErrReserve. 0 means 1 % of the file system, but 512 MiB at least; negative, none.
+	Reserve int64
 }
 
 // Root is a folder's tree on disk. Its methods may be called by several
@@ -56,8 +60,11 @@ type Root struct {
 	lock    io.Closer
 	staging staging
 	kept    versions
-	clock   clock
-	buffers sync.Pool // *[bufferBytes]byte
+	reserve int64 // as in Options
+	// unlocked is the directory of what is writable for the length of a batch.
+	unlocked Dir
+	clock    clock
+	buffers  sync.Pool // *[bufferBytes]byte
 	// applying is a mutex because the caller of Apply waits for its results
 	// anyway, and two batches must not move the same names at once.
 	applying sync.Mutex
@@ -67,7 +74,7 @@ type Root struct {
 // Open takes the folder's lock and makes ready its private directory. The
 // Root owns disk from then on, and closes it too when Open fails.
 func Open(disk FS, opt Options) (*Root, error) {
-	r := &Root{fs: disk}
+	r := &Root{fs: disk, reserve: opt.Reserve}
 	r.buffers.New = func() any { return new([bufferBytes]byte) }
 	if err := r.open(opt); err != nil {
 		_ = r.Close() // what is reported is why it could not be opened
@@ -206,7 +213,13 @@ func (r *Root) prepare(private Dir) error {
 	if err != nil {
 		return err
 	}
-	return parked.Close()
+	if err := parked.Close(); err != nil {
+		return err
+	}
+	if r.unlocked, err = makeDir(r.fs, private, privateDir, lockedName); err != nil {
+		return err
+	}
+	return r.lockLeft()
 }
 
 // makeDir opens the private directory name below parent, whose path is at, and
@@ -255,6 +268,9 @@ func (r *Root) Free() (free, total int64, err error) { return r.fs.Free() }
 // Close lets go of the lock and of all that is open. Nothing is flushed.
 func (r *Root) Close() error {
 	failed := errors.Join(r.staging.close(), r.kept.close())
+	if r.unlocked != nil {
+		failed = errors.Join(failed, r.unlocked.Close())
+	}
 	if r.lock != nil {
 		failed = errors.Join(failed, r.lock.Close())
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 
@@ -21,7 +22,7 @@ const writeBackBytes = 8 << 20
 func (r *Root) Stage(pieces []Piece) []error {
 	shelf := <-r.staging.idle
 	defer func() { r.staging.idle <- shelf }()
-	w := stageWriter{root: r, shelf: shelf}
+	w := stageWriter{root: r, shelf: shelf, room: budget{r.room()}}
 	defer w.done()
 	answer := make([]error, len(pieces))
 	for i, piece := range pieces {
@@ -37,12 +38,16 @@ func (r *Root) Stage(pieces []Piece) []error {
 type stageWriter struct {
 	root    *Root
 	shelf   int
+	room    budget
 	content zsync.Digest
 	file    File // nil: none is open
 }
 
 func (w *stageWriter) stage(p Piece) error {
 	if err := p.check(); err != nil {
+		return err
+	}
+	if err := w.room.take(int64(len(p.Data))); err != nil {
 		return err
 	}
 	if p.Size <= zsync.ContentChunkMax {
@@ -82,7 +87,7 @@ func (w *stageWriter) turnTo(p Piece) error {
 		return nil
 	}
 	w.done()
-	file, _, err := w.root.staging.large(w.shelf, p.Content, p.Size)
+	file, _, err := w.root.staging.large(w.shelf, p.Content, p.Size, w.room.octets+int64(len(p.Data)))
 	w.file, w.content = file, p.Content
 	return err
 }
@@ -95,22 +100,31 @@ func (w *stageWriter) done() {
 }
 
 // large opens the staging file of a large content, made with its full size when
-// there is none; found says whether there was one.
-func (s *staging) large(preferred int, content zsync.Digest, size int64) (file File, found bool, err error) {
+// there is none; found says whether there was one. The size is a peer's word: more
+// than there is room for is refused here, where nothing was written yet.
+func (s *staging) large(preferred int, content zsync.Digest, size, room int64) (file File, found bool, err error) {
 	shelf, found := s.shelfOf(content, preferred)
 	file, err = s.shelves[shelf].Create(content.String())
 	if err != nil {
 		return nil, found, err
 	}
 	stat, err := file.Stat()
-	if err == nil && stat.Size != size {
+	switch {
+	case err != nil || stat.Size == size:
+	case size-stat.Size > room:
+		err = ErrReserve
+	default:
 		err = file.Truncate(size)
 	}
-	if err != nil {
-		file.Close()
-		return nil, found, err
+	if err == nil {
+		return file, found, nil
 	}
-	return file, found, nil
+	file.Close()
+	if !found {
+		s.forget(content)
+		err = errors.Join(err, s.shelves[shelf].Remove(content.String()))
+	}
+	return nil, found, err
 }
 
 // put writes a small content, verified by the caller, to a shelf. It enters the
@@ -176,6 +190,9 @@ func (r *Root) inspect(content zsync.Digest) error {
 	if stat.Size > 0 && r.staging.holds(content, 0, stat.Size) {
 		return nil
 	}
+	if err := gapless(file, stat.Size); err != nil {
+		return err
+	}
 	buffer, release := r.buffer()
 	defer release()
 	err = verify(content, file, stat.Size, buffer)
@@ -184,6 +201,20 @@ func (r *Root) inspect(content zsync.Digest) error {
 		r.staging.wrote(content, 0, stat.Size)
 	case stat.Size <= zsync.ContentChunkMax && errors.Is(err, ErrCorrupt):
 		return errors.Join(err, r.Unstage(content))
+	}
+	return err
+}
+
+// gapless returns ErrCorrupt for a large file that has a gap: it is not read to its
+// end to find out what is missing, since the end may be as far as a peer has said.
+// A whole one with a gap, where the disk keeps zeros so, is found by Assemble.
+func gapless(file File, size int64) error {
+	if size <= zsync.ContentChunkMax {
+		return nil
+	}
+	from, to, err := file.Data(0)
+	if errors.Is(err, io.EOF) || err == nil && (from > 0 || to < size) {
+		err = fmt.Errorf("%w: parts of it were not written", ErrCorrupt)
 	}
 	return err
 }

@@ -67,6 +67,9 @@ func (a *applier) duplicateFor(c Change, need *toSync) error {
 		}
 		return err
 	}
+	if err := a.room.take(c.Size); err != nil {
+		return err
+	}
 	from, _, err := staged.dir.Open(staged.name)
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type versions struct {
 	group     Dir        // the newest directory; nil: none is open
 	groupName string
 	next      uint64
+	octets    map[uint64]int64 // in each directory, for those that were measured
 }
 
 const (
@@ -34,7 +35,7 @@ const (
 )
 
 func (v *versions) open(disk FS, dir Dir) error {
-	v.disk, v.dir, v.next = disk, dir, 1
+	v.disk, v.dir, v.next, v.octets = disk, dir, 1, map[uint64]int64{}
 	groups, err := v.groups()
 	if err != nil || len(groups) == 0 {
 		return err
@@ -80,7 +81,8 @@ func (v *versions) pass(from Dir, name string, to Dir, toName string, old Stat, 
 	if err != nil {
 		return kept, err
 	}
-	_, file := split(kept)
+	group, file := split(kept)
+	v.unmeasured(group)
 	for _, dir := range []Dir{v.group, from} { // or a crash could leave its old name and the new one
 		if err := dir.Sync(); err != nil {
 			return "", errors.Join(err, v.group.Rename(file, from, name, FromPrivate))
@@ -100,6 +102,7 @@ func (v *versions) passOn(kept string, from Dir, name string, to Dir, toName str
 		return kept, err
 	}
 	defer dir.Close()
+	v.unmeasured(group)
 	need.add(syncThing{path: v.path(group)})
 	return onOrBack(dir, file, kept, from, name, to, toName)
 }
@@ -129,6 +132,7 @@ func (v *versions) unlink(kept string, other Stat, need *toSync) error {
 	if now, err := dir.Stat(file); err != nil || !sameInode(now, other) {
 		return nil
 	}
+	v.unmeasured(group)
 	need.add(syncThing{path: v.path(group)})
 	return dir.Remove(file)
 }
@@ -148,7 +152,9 @@ func (v *versions) keepLocked(from Dir, name, base string, old Stat, need *toSyn
 			return "", err
 		}
 		need.add(syncThing{path: v.path(group)})
-		return v.check(from, name, group, file, old)
+		kept, err := v.check(from, name, group, file, old)
+		v.added(kept, old.Size)
+		return kept, err
 	}
 }
 

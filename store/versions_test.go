@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -89,4 +90,86 @@ func TestVersionsArePrunedOldestFirst(t *testing.T) {
 			t.Errorf("%q names a kept file", name)
 		}
 	}
+}
+
+// TestPruningReadsNoMoreThanItHasTo: once the area was measured, only what is
+// removed is looked at.
+func TestPruningReadsNoMoreThanItHasTo(t *testing.T) {
+	disk := &lookingFS{FS: crashfs.New(1)}
+	root, err := store.Open(disk, store.Options{})
+	must(t, err)
+	defer root.Close()
+	user := disk.FS.(*crashfs.FS).User()
+	remove := func(octets int) {
+		user.Write("file", make([]byte, octets))
+		old := user.Stat("file")
+		must(t, root.Apply([]store.Change{{Op: store.OpRemove, Path: "file", Old: &old}}, false)[0].Err)
+	}
+	for range 3500 {
+		remove(10)
+	}
+	prune := func(before uint64, octetsMax int64, want, looksMax int) {
+		t.Helper()
+		disk.looks = 0
+		gone, err := root.PruneVersions(before, octetsMax)
+		must(t, err)
+		if len(gone) != want || disk.looks > looksMax {
+			t.Errorf("%d are gone, not %d; %d directories were read, not %d", len(gone), want, disk.looks, looksMax)
+		}
+	}
+	prune(0, 1<<40, 0, 1+4) // the first time it measures
+	prune(0, 1<<40, 0, 1)
+	remove(10)
+	prune(0, 35_000, 1, 1+1)
+	prune(501, 1<<40, 499, 1+1)
+	remove(20_000)
+	prune(0, 35_000, 1501, 1+3)
+	if next := root.VersionsNext(); next != 3503 {
+		t.Errorf("the next is %d", next)
+	}
+}
+
+func TestPruningRemovesNoMoreThanAFewThousandAtATime(t *testing.T) {
+	r := newRoot(t)
+	for i := range store.PrunedMax + 100 {
+		r.user.Write(fmt.Sprintf(".zsync/versions/%06d/%09d~x", (i+1)/1000, i+1), []byte("x"))
+	}
+	for _, want := range []int{store.PrunedMax, 100, 0} {
+		gone, err := r.PruneVersions(1<<60, 0)
+		must(t, err)
+		if len(gone) != want {
+			t.Errorf("%d are gone, not %d", len(gone), want)
+		}
+	}
+}
+
+// lookingFS counts how often the names in the versions area are read.
+type lookingFS struct {
+	store.FS
+	looks int
+}
+
+func (l *lookingFS) Dir(path string) (store.Dir, error) {
+	dir, err := l.FS.Dir(path)
+	if err != nil {
+		return nil, err
+	}
+	return &lookingDir{dir, l, strings.HasPrefix(path, ".zsync/versions")}, nil
+}
+
+type lookingDir struct {
+	store.Dir
+	fs     *lookingFS
+	counts bool
+}
+
+func (l *lookingDir) Names() ([]string, error) {
+	if l.counts {
+		l.fs.looks++
+	}
+	return l.Dir.Names()
+}
+
+func (l *lookingDir) Rename(name string, to store.Dir, toName string, how store.RenameMode) error {
+	return l.Dir.Rename(name, to.(*lookingDir).Dir, toName, how)
 }

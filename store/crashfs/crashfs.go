@@ -42,6 +42,7 @@ type FS struct {
 	dirty    map[*node]bool // what has bytes or attributes that are not durable
 	size     int64
 	used     int64
+	read     int64
 	step     int
 	crashAt  int // 0: never
 	crashed  bool
@@ -50,6 +51,7 @@ type FS struct {
 	exchange bool
 	flags    bool // Rename knows them, and needs no link
 	locks    map[*node]bool
+	modes    bool // directories are closed to whom their mode closes them
 }
 
 var _ store.FS = (*FS)(nil)
@@ -77,6 +79,13 @@ func (f *FS) Steps() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.step
+}
+
+// OctetsRead returns how many octets of files were read.
+func (f *FS) OctetsRead() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.read
 }
 
 // CrashAt cuts the power when the step of that number is about to be made.
@@ -122,6 +131,14 @@ func (f *FS) ForbidFlags() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.exchange, f.flags = false, false
+}
+
+// EnforceModes makes every change of the entries of a directory, but for the user's,
+// need its owner's leave to write, as it does for anyone who is not root.
+func (f *FS) EnforceModes() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.modes = true
 }
 
 // Unmount makes the root's own name lead to nothing, while what is open stays.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -71,10 +72,21 @@ func (d *dir) Create(name string) (store.File, error) {
 	}
 	defer d.fs.mu.Unlock()
 	if d.node.entries[name] == nil {
+		if err := d.closed(); err != nil {
+			return nil, err
+		}
 		d.add(name, d.fs.newNode(zsync.TypeFile, fileMode))
 	}
 	opened, _, err := d.fs.open(d.node.entries[name], name)
 	return opened, err
+}
+
+// closed returns an error when the directory's mode forbids to change its entries.
+func (d *dir) closed() error {
+	if d.fs.modes && d.node.meta.mode&0o200 == 0 {
+		return fmt.Errorf("change directory: %w", fs.ErrPermission)
+	}
+	return nil
 }
 
 // add gives a free name to a new node.
@@ -112,6 +124,9 @@ func (d *dir) make(call, name string, kind zsync.FileType, mode uint32, target s
 	if d.node.entries[name] != nil {
 		return taken(call, name)
 	}
+	if err := d.closed(); err != nil {
+		return err
+	}
 	made := d.fs.newNode(kind, mode)
 	made.target = target
 	d.add(name, made)
@@ -142,6 +157,14 @@ func (d *dir) Rename(name string, to store.Dir, toName string, how store.RenameM
 			return fmt.Errorf("rename %s without replacing: %w", name, errors.ErrUnsupported)
 		case store.FromPrivate:
 			return d.linkAndRemove(name, moved, into, toName)
+		}
+	}
+	if err := errors.Join(d.closed(), into.closed()); err != nil {
+		return err
+	}
+	if moved.kind == zsync.TypeDir && into.node != d.node { // its ".." is one of its entries
+		if err := (&dir{d.fs, moved}).closed(); err != nil {
+			return err
 		}
 	}
 	isDir := moved.kind == zsync.TypeDir || other != nil && other.kind == zsync.TypeDir
@@ -205,7 +228,7 @@ func (d *dir) unlink(call, name string, allowed func(*node) error) error {
 	if found == nil {
 		return missing(call, name)
 	}
-	if err := allowed(found); err != nil {
+	if err := errors.Join(allowed(found), d.closed()); err != nil {
 		return err
 	}
 	d.fs.used -= int64(len(found.data))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/zsync/zsync/store"
 )
@@ -19,7 +20,9 @@ func (f *file) ReadAt(into []byte, offset int64) (int, error) {
 		return 0, err
 	}
 	defer f.fs.mu.Unlock()
-	return bytes.NewReader(f.node.data).ReadAt(into, offset)
+	n, err := bytes.NewReader(f.node.data).ReadAt(into, offset)
+	f.fs.read += int64(n)
+	return n, err
 }
 
 func (f *file) WriteAt(data []byte, offset int64) (int, error) {
@@ -61,6 +64,32 @@ func (f *file) Stat() (store.Stat, error) {
 	}
 	defer f.fs.mu.Unlock()
 	return f.node.stat(), nil
+}
+
+// Data takes every page of zeros for a hole, as a disk does that packs its bytes.
+func (f *file) Data(offset int64) (from, to int64, err error) {
+	if err := f.fs.look(); err != nil {
+		return 0, 0, err
+	}
+	defer f.fs.mu.Unlock()
+	size := int64(len(f.node.data))
+	from = max(offset, 0)
+	for from < size && f.hole(from) {
+		from += pageBytes - from%pageBytes
+	}
+	if from >= size {
+		return 0, 0, io.EOF
+	}
+	for to = from; to < size && !f.hole(to); {
+		to += pageBytes - to%pageBytes
+	}
+	return from, min(to, size), nil
+}
+
+// hole reports whether the page that holds an octet is all zeros.
+func (f *file) hole(at int64) bool {
+	page := pageOf(f.node.data, int(at-at%pageBytes))
+	return len(bytes.Trim(page, "\x00")) == 0
 }
 
 func (f *file) Truncate(size int64) error {
