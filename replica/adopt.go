@@ -216,9 +216,9 @@ func (r *Replica) goneNow(f *finding) {
 // the next scan shall find out.
 func (r *Replica) forget(tx kv.Tx, d *onDisk) {
 	r.disk.drop(tx, d.key)
-	r.tree.markDirty(tx, d.key.node)
+	r.tree.dirty.mark(d.key.node)
 	if d.place.parent != rootNode {
-		r.tree.markDirty(tx, d.place.parent)
+		r.tree.dirty.mark(d.place.parent)
 	}
 	if d.kind != zsync.TypeDir {
 		return

@@ -301,8 +301,8 @@ func (r *Replica) applyWhenQuiet(tx kv.Tx, now time.Time) {
 	changes := make([]store.Change, len(b.steps))
 	for i := range b.steps {
 		changes[i] = b.steps[i].change
-		putIntent(tx, i, &b.steps[i])
 	}
+	putIntents(tx, b.steps)
 	b.state = batchApplying
 	r.out.Apply = &Batch{Changes: changes, Redo: b.redo}
 }

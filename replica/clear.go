@@ -146,7 +146,7 @@ func (t *turn) vacate(p place, key diskKey) bool {
 			return true
 		}
 		if t.tx.Get(bucketTodo, nodeKey(in.key.node)) == nil {
-			t.replica.tree.markDirty(t.tx, in.key.node)
+			t.replica.tree.dirty.mark(in.key.node)
 			return false
 		}
 	}

@@ -109,7 +109,7 @@ func matched(targets []*target, has []*onDisk) (pairs []pair, rest []*onDisk) {
 // as one to be worked on.
 func (r *Replica) settle(tx kv.Tx, node uint64) bool {
 	r.dropOrphans(tx, node)
-	tx.Delete(bucketDirty, nodeKey(node))
+	r.tree.dirty.unmark(tx, node)
 	s := r.tree.look(tx, node)
 	pairs, rest := matched(s.targets(node), r.disk.node(tx, node))
 	if settled(pairs, rest) {
@@ -204,25 +204,12 @@ func (r *Replica) dropOrphans(tx kv.Tx, node uint64) {
 
 // assess settles nodes whose view changed, or the disk's state of them.
 func (r *Replica) assess(tx kv.Tx) {
-	var nodes []uint64
-	tx.Scan(bucketDirty, nil, func(key, _ []byte) bool {
-		nodes = append(nodes, binary.BigEndian.Uint64(key))
-		return len(nodes) < turnNodes
-	})
-	undirty(tx, nodes)
+	nodes := r.tree.dirty.take(tx, turnNodes)
 	for _, node := range nodes {
 		r.plan.rested(node)
 		r.settle(tx, node)
 	}
 	r.more = r.more || len(nodes) == turnNodes
-}
-
-// undirty takes the marks off nodes that are about to be settled. It goes from the
-// last to the first, since a database moves up what follows a key that it deletes.
-func undirty(tx kv.Tx, nodes []uint64) {
-	for _, node := range slices.Backward(nodes) {
-		tx.Delete(bucketDirty, nodeKey(node))
-	}
 }
 
 // turnNodes is how many nodes are looked at in one turn, so that a transaction

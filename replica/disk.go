@@ -66,10 +66,13 @@ func (d *onDisk) clone() *onDisk {
 type disk struct {
 	totals   totals
 	saved    totals
+	dirty    *marks
+	top      uint64         // no node above it is in D; 0 until it is asked for
 	unlisted []zsync.Digest // large contents that a record lost; another may have them
 
-	nodes memo[uint64, []*onDisk]  // by node, as node returns them
-	dirs  memo[zsync.Path, uint64] // of directories, since one of them came, went or moved
+	nodes  memo[uint64, []*onDisk]  // by node, as node returns them
+	places memo[place, diskKey]     // of bucketDiskPath; zero: nothing is there
+	dirs   memo[zsync.Path, uint64] // of directories, since one of them came, went or moved
 }
 
 // totals are kept up to date with each change, so that nobody need walk.
@@ -79,8 +82,8 @@ type totals struct {
 
 var totalsKey = []byte("totals")
 
-func openDisk(tx kv.Tx) (disk, error) {
-	var d disk
+func openDisk(tx kv.Tx, dirty *marks) (disk, error) {
+	d := disk{dirty: dirty}
 	if value := tx.Get(bucketTotals, totalsKey); value != nil {
 		if len(value) != 5*8 {
 			return d, fmt.Errorf("replica: totals of %d octets", len(value))
@@ -97,8 +100,9 @@ func (t *totals) fields() [5]*int64 {
 	return [5]*int64{&t.files, &t.bytes, &t.copies, &t.needFiles, &t.needBytes}
 }
 
-// save stores the totals, once for all that a fact changed.
+// save stores the totals and the marks, once for all that a fact changed.
 func (s *disk) save(tx kv.Tx) {
+	s.dirty.save(tx)
 	if s.totals == s.saved {
 		return
 	}
@@ -131,13 +135,15 @@ func (s *disk) get(tx kv.Tx, key diskKey) *onDisk {
 	return nil
 }
 
-func (s *disk) load(tx kv.Tx, raw []byte) *onDisk {
+func (s *disk) load(tx kv.Tx, raw []byte) *onDisk { return s.get(tx, parsedKey(tx, raw)) }
+
+func parsedKey(tx kv.Tx, raw []byte) diskKey {
 	key, err := parseDiskKey(raw)
 	if err != nil {
 		tx.Fail(fmt.Errorf("replica: disk key %x: %w", raw, err))
-		return nil
+		return diskKey{}
 	}
-	return s.get(tx, key)
+	return key
 }
 
 func (s *disk) decode(tx kv.Tx, key, value []byte) *onDisk {
@@ -151,10 +157,23 @@ func (s *disk) decode(tx kv.Tx, key, value []byte) *onDisk {
 
 // at returns what D has at a place, or nil.
 func (s *disk) at(tx kv.Tx, p place) *onDisk {
-	if key := tx.Get(bucketDiskPath, pathKey(p)); key != nil {
-		return s.load(tx, key)
+	if key := s.keyAt(tx, p); key != (diskKey{}) {
+		return s.get(tx, key)
 	}
 	return nil
+}
+
+// keyAt returns the key of what D has at a place, or zero.
+func (s *disk) keyAt(tx kv.Tx, p place) diskKey {
+	key, known := s.places.get(p)
+	if known {
+		return key
+	}
+	if raw := tx.Get(bucketDiskPath, pathKey(p)); raw != nil {
+		key = parsedKey(tx, raw)
+	}
+	s.places.set(p, key)
+	return key
 }
 
 // node returns what D has of a node, the main version first.
@@ -168,6 +187,15 @@ func (s *disk) node(tx kv.Tx, node uint64) []*onDisk {
 }
 
 func (s *disk) loadNode(tx kv.Tx, node uint64) (all []*onDisk) {
+	if s.top == 0 {
+		s.top = rootNode
+		if last, _ := tx.Last(bucketDisk); last != nil {
+			s.top = parsedKey(tx, last).node
+		}
+	}
+	if node > s.top {
+		return nil
+	}
 	kv.ScanPrefix(tx, bucketDisk, nodeKey(node), func(key, value []byte) bool {
 		if d := s.decode(tx, key, value); d != nil {
 			all = append(all, d)
@@ -231,12 +259,13 @@ func (s *disk) put(tx kv.Tx, d *onDisk) {
 	s.totals.count(d, +1)
 	s.reindex(tx, key, old, d)
 	tx.Put(bucketDisk, key, d.encode())
+	s.top = max(s.top, d.key.node)
 	s.remember(tx, d.key, d)
 	if old != nil && old.kind == zsync.TypeDir && d.kind != zsync.TypeDir {
 		s.bereave(tx, d.key.node)
 	}
 	if s.orphaned(tx, d) {
-		tx.Put(bucketDirty, nodeKey(d.key.node), nil)
+		s.dirty.mark(d.key.node)
 	}
 }
 
@@ -266,7 +295,7 @@ func (s *disk) orphaned(tx kv.Tx, d *onDisk) bool {
 // bereave has everything looked at that D has in a directory that it has no more.
 func (s *disk) bereave(tx kv.Tx, dir uint64) {
 	for _, kid := range s.kids(tx, dir) {
-		tx.Put(bucketDirty, nodeKey(kid.key.node), nil)
+		s.dirty.mark(kid.key.node)
 	}
 }
 
@@ -276,7 +305,7 @@ func (s *disk) displace(tx kv.Tx, d *onDisk) {
 	d = d.clone()
 	d.place = place{rootNode, parkedName(d)}
 	s.put(tx, d)
-	tx.Put(bucketDirty, nodeKey(d.key.node), nil)
+	s.dirty.mark(d.key.node)
 }
 
 // drop makes D forget what it has under key. The disk is left as it is.
@@ -299,12 +328,14 @@ func (s *disk) drop(tx kv.Tx, key diskKey) {
 func (s *disk) reindex(tx kv.Tx, key []byte, old, d *onDisk) {
 	if old != nil && (d == nil || old.place != d.place) {
 		// Another may have taken the place since.
-		if was := pathKey(old.place); string(tx.Get(bucketDiskPath, was)) == string(key) {
-			tx.Delete(bucketDiskPath, was)
+		if s.keyAt(tx, old.place) == old.key {
+			tx.Delete(bucketDiskPath, pathKey(old.place))
+			s.places.set(old.place, diskKey{})
 		}
 	}
 	if d != nil && (old == nil || old.place != d.place) {
 		tx.Put(bucketDiskPath, pathKey(d.place), key)
+		s.places.set(d.place, d.key)
 	}
 	if old.placeAsDir() != d.placeAsDir() {
 		s.dirs.clear()

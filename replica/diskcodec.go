@@ -11,8 +11,10 @@ import (
 
 // A disk key is the node u64 and 0 for the main version, or the node u64, 1 and
 // the dot (event 32, index u32) of a conflict copy.
-func (k diskKey) encode() []byte {
-	raw := binary.BigEndian.AppendUint64(make([]byte, 0, 8+1+32+4), k.node)
+func (k diskKey) encode() []byte { return k.append(make([]byte, 0, 8+1+32+4)) }
+
+func (k diskKey) append(raw []byte) []byte {
+	raw = binary.BigEndian.AppendUint64(raw, k.node)
 	if !k.isCopy() {
 		return append(raw, 0)
 	}
@@ -58,6 +60,10 @@ const (
 //	flags u8 | kind u8 | parent u64 | name | mode u32 | mtime i64 | content 32 |
 //	list u32 | target | stat | dots: count u16, each event 32, index u32
 func (d *onDisk) encode() []byte {
+	return d.append(make([]byte, 0, 160+len(d.place.name)+len(d.target)+36*len(d.dots)))
+}
+
+func (d *onDisk) append(data []byte) []byte {
 	var flags byte
 	if d.young {
 		flags |= flagYoung
@@ -65,7 +71,6 @@ func (d *onDisk) encode() []byte {
 	if d.kept {
 		flags |= flagKept
 	}
-	data := make([]byte, 0, 160+len(d.place.name)+len(d.target)+36*len(d.dots))
 	data = append(data, flags, byte(d.kind))
 	data = binary.BigEndian.AppendUint64(data, d.place.parent)
 	data = wire.AppendString(data, string(d.place.name))

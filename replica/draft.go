@@ -60,6 +60,7 @@ func (r *Replica) Body(tx kv.Tx, writer zsync.WriterID, seq uint64) []byte {
 		replica: r, tx: tx, writer: writer, seq: seq, bytes: bodyHeadBytesMax,
 		dirs: map[zsync.Path]dirRef{}, used: map[zsync.NodeID]bool{}, removed: map[diskKey]bool{},
 	}
+	d.drafts = make([]draft, 0, min(len(r.findings.at), BodyOpsMax))
 	for kind := range foundKinds {
 		if d.full || kind == foundGone && len(d.drafts) > 0 {
 			break // what is gone is judged by the D that the rest leaves

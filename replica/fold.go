@@ -20,7 +20,6 @@ func (l *tree) fold(tx kv.Tx, ev eventlog.Event) error {
 	if err != nil {
 		l.malformed++
 	}
-	l.looks.clear()
 	f := newFolding(l, tx, ev, len(body))
 	for i := range body {
 		f.apply(uint32(i), &body[i])
@@ -28,6 +27,9 @@ func (l *tree) fold(tx kv.Tx, ev eventlog.Event) error {
 	f.settle()
 	f.hang()
 	f.finish()
+	if len(l.dirty.fresh) > freshMax {
+		l.dirty.save(tx)
+	}
 	return tx.Err()
 }
 
@@ -42,7 +44,7 @@ func (l *tree) refold(tx kv.Tx, each func(yield func(eventlog.Event) bool)) erro
 		tx.Drop(bucket)
 	}
 	l.malformed = 0
-	l.looks.clear()
+	l.forget()
 	each(func(ev eventlog.Event) bool { return l.fold(tx, ev) == nil })
 	return tx.Err()
 }
@@ -57,8 +59,9 @@ func (l *tree) resetRecords(tx kv.Tx) {
 		})
 		for _, node := range nodes {
 			l.store(tx, node, &record{id: l.nodeID(tx, node)})
-			l.markDirty(tx, node)
+			l.dirty.mark(node)
 		}
+		l.dirty.save(tx)
 		if len(nodes) < refoldStep || tx.Err() != nil {
 			return
 		}
@@ -156,7 +159,7 @@ func (f *folding) numbered(number uint64) *touched {
 	if t := f.nodes[number]; t != nil {
 		return t
 	}
-	return f.add(number, f.tree.load(f.tx, number))
+	return f.add(number, f.tree.read(f.tx, number))
 }
 
 func (f *folding) add(number uint64, r *record) *touched {
@@ -276,9 +279,10 @@ func (f *folding) finish() {
 // note marks as dirty what t changed: itself, and those that share its name or
 // take theirs from whether it is in use.
 func (f *folding) note(t *touched) {
+	f.tree.looks.drop(t.number)
 	now := t.footing()
 	if t.altered || now != t.before {
-		f.tree.markDirty(f.tx, t.number)
+		f.tree.dirty.mark(t.number)
 	}
 	if now == t.before {
 		return
@@ -294,7 +298,8 @@ func (f *folding) note(t *touched) {
 func (f *folding) noteName(p place, noted uint64) {
 	for _, node := range f.tree.namesakes(f.tx, p) {
 		if node != noted {
-			f.tree.markDirty(f.tx, node)
+			f.tree.looks.drop(node)
+			f.tree.dirty.mark(node)
 		}
 	}
 }

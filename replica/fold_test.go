@@ -217,7 +217,7 @@ func TestBrokenRecordFailsTheTransaction(t *testing.T) {
 	err := s.store.Update(func(tx kv.Tx) error {
 		value := tx.Get(bucketNodes, nodeKey(2))
 		tx.Put(bucketNodes, nodeKey(2), value[:len(value)-1])
-		s.tree.shown(tx, 2)
+		newTree(testSpace).shown(tx, 2)
 		return nil
 	})
 	if err == nil {

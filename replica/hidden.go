@@ -69,6 +69,6 @@ func (r *Replica) lookAtHidden(tx kv.Tx) {
 		return true
 	})
 	for _, node := range nodes {
-		r.tree.markDirty(tx, node)
+		r.tree.dirty.mark(node)
 	}
 }

@@ -4,56 +4,125 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/internal/wire"
 	"github.com/zsync/zsync/store"
 )
 
-// bucketIntents holds the batch under way: place in the batch u32 -> intent. It
-// is written before the first change and emptied with the D that follows.
+// bucketIntents holds the batch under way: the place in the batch u32 of the first
+// step of a group -> the steps of the group. It is written before the first change
+// and emptied with the D that follows.
 const bucketIntents = "intents"
 
-// intent is a step as it is stored.
-type intent struct {
-	Change store.Change `cbor:"1,keyasint"`
-	Key    []byte       `cbor:"2,keyasint"`           // disk key of what is changed
-	After  []byte       `cbor:"3,keyasint,omitempty"` // onDisk …
-	Become []byte       `cbor:"4,keyasint,omitempty"` // … and its disk key; absent: nothing is left
-	Made   bool         `cbor:"5,keyasint,omitempty"`
+// intentsMax is how many steps make a group.
+const intentsMax = 64
+
+// pathBytesMax bounds a path, in octets.
+const pathBytesMax = (zsync.PathDepthMax + 1) * (zsync.NameBytesMax + 1)
+
+const (
+	intentMade  = 1 << iota // step.made
+	intentOld               // the Change has an Old
+	intentAfter             // the step has an after
+)
+
+// A step is stored as
+//
+//	flags u8 | op u8 | path | from | content 32 | size i64 | mode u32 | mtime i64 | target |
+//	disk key | old: stat | after: disk key, length u32, onDisk
+//
+// with texts as a u32 length and octets, a disk key as a u8 length and octets, and
+// old and after where the flags say so.
+func (s *step) append(data []byte) []byte {
+	c := &s.change
+	data = append(data, s.intentFlags(), byte(c.Op))
+	data = wire.AppendLongString(data, string(c.Path))
+	data = wire.AppendLongString(data, string(c.From))
+	data = append(data, c.Content[:]...)
+	data = binary.BigEndian.AppendUint64(data, uint64(c.Size))
+	data = binary.BigEndian.AppendUint32(data, c.Mode)
+	data = binary.BigEndian.AppendUint64(data, uint64(c.MtimeNS))
+	data = wire.AppendLongString(data, c.Target)
+	data = appendDiskKey(data, s.key)
+	if c.Old != nil {
+		data = appendStat(data, *c.Old)
+	}
+	if s.after != nil {
+		data = append(appendDiskKey(data, s.after.key), 0, 0, 0, 0)
+		from := len(data)
+		data = s.after.append(data)
+		binary.BigEndian.PutUint32(data[from-4:], uint32(len(data)-from))
+	}
+	return data
 }
 
-func putIntent(tx kv.Tx, index int, s *step) {
-	in := intent{Change: s.change, Key: s.key.encode(), Made: s.made}
-	if s.after != nil {
-		in.After, in.Become = s.after.encode(), s.after.key.encode()
+func (s *step) intentFlags() (flags byte) {
+	for i, set := range []bool{s.made, s.change.Old != nil, s.after != nil} {
+		if set {
+			flags |= 1 << i
+		}
 	}
-	tx.Put(bucketIntents, binary.BigEndian.AppendUint32(nil, uint32(index)), wire.Marshal(in))
+	return flags
+}
+
+func appendDiskKey(data []byte, key diskKey) []byte {
+	at := len(data)
+	data = key.append(append(data, 0))
+	data[at] = byte(len(data) - at - 1)
+	return data
+}
+
+func putIntents(tx kv.Tx, steps []step) {
+	var group []byte
+	for first := 0; first < len(steps); first += intentsMax {
+		group = group[:0]
+		for i := first; i < min(first+intentsMax, len(steps)); i++ {
+			group = steps[i].append(group)
+		}
+		tx.Put(bucketIntents, binary.BigEndian.AppendUint32(nil, uint32(first)), group)
+	}
 }
 
 // intents returns what was under way when this device stopped.
 func intents(tx kv.Tx) (steps []step) {
-	tx.Scan(bucketIntents, nil, func(_, value []byte) bool {
-		s, err := decodeIntent(value)
-		if err != nil {
-			tx.Fail(fmt.Errorf("replica: intent: %w", err))
-			return false
+	tx.Scan(bucketIntents, nil, func(_, group []byte) bool {
+		for in := wire.NewReader(group); len(in.Rest()) > 0; {
+			s, err := readStep(in)
+			if err != nil {
+				tx.Fail(fmt.Errorf("replica: intent: %w", err))
+				return false
+			}
+			steps = append(steps, s)
 		}
-		steps = append(steps, s)
 		return true
 	})
 	return steps
 }
 
-func decodeIntent(value []byte) (s step, err error) {
-	var in intent
-	if err := wire.Unmarshal(value, &in); err != nil {
+func readStep(in *wire.Reader) (s step, err error) {
+	flags := in.Uint8()
+	s.made = flags&intentMade != 0
+	c := &s.change
+	c.Op = store.Op(in.Uint8())
+	c.Path, c.From = zsync.Path(in.LongString(pathBytesMax)), zsync.Path(in.LongString(pathBytesMax))
+	in.Fill(c.Content[:])
+	c.Size, c.Mode, c.MtimeNS = int64(in.Uint64()), in.Uint32(), int64(in.Uint64())
+	c.Target = in.LongString(zsync.SymlinkBytesMax)
+	if s.key, err = parseDiskKey(in.Bytes(int(in.Uint8()))); err != nil {
 		return s, err
 	}
-	s.change, s.made = in.Change, in.Made
-	if s.key, err = parseDiskKey(in.Key); err != nil || in.After == nil {
-		return s, err
+	if flags&intentOld != 0 {
+		old := readStat(in)
+		c.Old = &old
 	}
-	s.after, err = decodeOnDisk(in.Become, in.After)
+	if flags&intentAfter != 0 {
+		key := in.Bytes(int(in.Uint8()))
+		s.after, err = decodeOnDisk(key, in.Bytes(int(in.Uint32())))
+	}
+	if err == nil {
+		err = in.Err()
+	}
 	return s, err
 }
 

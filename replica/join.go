@@ -84,7 +84,7 @@ func (r *Replica) joinKept(tx kv.Tx, dir uint64, l store.Listing) {
 		d = d.clone()
 		d.kept = false
 		r.disk.put(tx, d)
-		r.tree.markDirty(tx, dir)
+		r.tree.dirty.mark(dir)
 	}
 }
 
@@ -106,9 +106,13 @@ func (j *joining) absent(d *onDisk, l store.Listing) {
 
 // known looks at an entry that D has under this name.
 func (j *joining) known(d *onDisk, e store.Entry) {
-	r, path := j.replica, j.dir.Join(d.place.name)
-	isDir := e.Stat.Type == zsync.TypeDir
+	r := j.replica
 	delete(r.scan.missing, d.key)
+	asBefore := d.kind == zsync.TypeFile && e.Stat.Type == d.kind && d.looksAs(e.Stat)
+	if asBefore && len(r.findings.at) == 0 && len(r.problems.why) == 0 {
+		return // as in nearly all listings of what was just written here
+	}
+	isDir, path := e.Stat.Type == zsync.TypeDir, j.dir.Join(d.place.name)
 	r.problems.clear(path, "renamed")
 	if f := r.findings.at[path]; f != nil && (f.kind == foundGone || isDir) {
 		r.findings.remove(f) // it is back, or has another mode again
@@ -119,10 +123,15 @@ func (j *joining) known(d *onDisk, e store.Entry) {
 		r.scan.missing[d.key] = absence{path: path, replaced: true}
 	case isDir:
 		j.knownDir(d, e, path)
-	case d.stat.Unchanged(e.Stat) && d.stat.Mode == e.Stat.Mode && !d.young:
+	case d.looksAs(e.Stat):
 	default:
 		j.changed(d, e, path)
 	}
+}
+
+// looksAs reports whether an entry that was d has not changed.
+func (d *onDisk) looksAs(stat store.Stat) bool {
+	return d.stat.Unchanged(stat) && d.stat.Mode == stat.Mode && !d.young
 }
 
 func (j *joining) knownDir(d *onDisk, e store.Entry, path zsync.Path) {
@@ -186,7 +195,7 @@ func (j *joining) unknown(e store.Entry) {
 	if e.Stat.Type == zsync.TypeOther {
 		return
 	}
-	if r.ignored(e.Name) {
+	if r.ignore.ignores(e.Name) {
 		j.unusable(e)
 		return
 	}

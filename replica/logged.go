@@ -19,7 +19,7 @@ func (r *Replica) Logged(tx kv.Tx, ev eventlog.Event) {
 	for i := range drafts {
 		nodes = append(nodes, r.logged(tx, ev, drafts, i)...)
 	}
-	undirty(tx, nodes)
+	r.tree.dirty.unmarkAll(tx, nodes)
 	var last uint64
 	for _, node := range nodes {
 		if node != last {

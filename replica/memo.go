@@ -29,4 +29,10 @@ func (m *memo[K, V]) set(key K, value V) {
 	}
 }
 
+// drop forgets one value.
+func (m *memo[K, V]) drop(key K) {
+	delete(m.young, key)
+	delete(m.old, key)
+}
+
 func (m *memo[K, V]) clear() { m.young, m.old = nil, nil }

@@ -101,6 +101,7 @@ func (s *site) learn(events ...eventlog.Event) {
 				s.t.Fatalf("fold: %v", err)
 			}
 		}
+		s.tree.dirty.save(tx)
 	})
 	for _, ev := range events {
 		if _, known := s.log[ev.ID]; !known {
@@ -223,7 +224,7 @@ func (s *site) wantLookups() {
 }
 
 // wantDirty folds events and checks that each node that then looks otherwise
-// is dirty.
+// is dirty, and that none is remembered as it looked before.
 func (s *site) wantDirty(events ...eventlog.Event) {
 	s.t.Helper()
 	before := s.looks()
@@ -232,6 +233,9 @@ func (s *site) wantDirty(events ...eventlog.Event) {
 	after := s.looks()
 	s.view(func(tx kv.Tx) {
 		for node, look := range after {
+			if got, want := s.tree.look(tx, node), newTree(testSpace).shown(tx, node); !reflect.DeepEqual(*got, want) {
+				s.t.Fatalf("node %d looks like\n%+v\nand is remembered as\n%+v", node, want, *got)
+			}
 			if look != before[node] && tx.Get(bucketDirty, nodeKey(node)) == nil {
 				s.t.Fatalf("node %d looked like\n%s\nlooks like\n%s\nand is not dirty", node, before[node], look)
 			}
@@ -245,8 +249,8 @@ func (s *site) looks() map[uint64]string {
 		tx.Scan(bucketIDs, nil, func(_, value []byte) bool {
 			node := binary.BigEndian.Uint64(value)
 			looks[node] = ""
-			if look := s.tree.shown(tx, node); look.visible {
-				looks[node] = fmt.Sprintf("%+v", look)
+			if look := s.tree.look(tx, node); look.visible {
+				looks[node] = fmt.Sprintf("%+v", *look)
 			}
 			return true
 		})

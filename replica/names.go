@@ -184,7 +184,7 @@ func (l *tree) namesakes(tx kv.Tx, p place) []uint64 {
 // that this package may have added to it. The index that ends a copy's name can
 // pass for an extension, so both readings are tried.
 func (l *tree) peel(tx kv.Tx, p place, layers int) []uint64 {
-	nodes := l.slot(tx, p)
+	nodes := slices.Clip(l.slot(tx, p))
 	stem, ext := split(p.name)
 	before, suffix, found := cutLast(stem)
 	if layers == 0 || !found && !strings.Contains(ext, "~") {

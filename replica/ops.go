@@ -68,7 +68,7 @@ type Op struct {
 type Body []Op
 
 // check reports what no reader would accept of op.
-func (op Op) check() error {
+func (op *Op) check() error {
 	switch op.Kind {
 	case OpPut:
 		return errors.Join(op.checkNode(op.Create == CreateNone), op.checkMode(op.HasMode), op.checkVersion(), op.checkDots(0, SupersedesMax))
@@ -84,21 +84,21 @@ func (op Op) check() error {
 }
 
 // checkNode: the root is no node that an operation could change.
-func (op Op) checkNode(named bool) error {
+func (op *Op) checkNode(named bool) error {
 	if op.Node.IsZero() == named || op.Create > CreateFresh || op.Kind != OpPut && op.Create != CreateNone {
 		return fmt.Errorf("%w: node %v with create %d", ErrBody, op.Node, op.Create)
 	}
 	return nil
 }
 
-func (op Op) checkMode(has bool) error {
+func (op *Op) checkMode(has bool) error {
 	if has != op.HasMode || op.Mode > modeMask || !has && op.Mode != 0 {
 		return fmt.Errorf("%w: mode %#o", ErrBody, op.Mode)
 	}
 	return nil
 }
 
-func (op Op) checkVersion() error {
+func (op *Op) checkVersion() error {
 	if _, err := zsync.ParseName(string(op.Name)); err != nil {
 		return fmt.Errorf("%w: %w", ErrBody, err)
 	}
@@ -118,13 +118,13 @@ func (op Op) checkVersion() error {
 	return nil
 }
 
-func (op Op) checkFile() bool {
+func (op *Op) checkFile() bool {
 	listed := op.Size > zsync.ContentChunkMax
 	return op.Size >= 0 && (op.Size == 0) == (op.Content == zsync.EmptyContent) && !op.Content.IsZero() &&
 		(op.ListLen > 0) == listed && op.ListLen <= listLenMax
 }
 
-func (op Op) checkDots(least, most int) error {
+func (op *Op) checkDots(least, most int) error {
 	if n := len(op.Supersedes); n < least || n > most {
 		return fmt.Errorf("%w: supersedes %d versions", ErrBody, n)
 	}
@@ -144,6 +144,6 @@ const (
 
 // bytesMax is the most that op can add to an encoded body. A body whose sum
 // and bodyHeadBytesMax are within BodyBytesMax fits.
-func (op Op) bytesMax() int {
+func (op *Op) bytesMax() int {
 	return opBytesMax + len(op.Name) + len(op.Target) + dotBytesMax*len(op.Supersedes)
 }

@@ -123,7 +123,7 @@ func (f *folding) hang() {
 func (f *folding) leave(t *touched) {
 	for t.hung && (!t.visible() || t.location().place != t.under) {
 		t.hung = false
-		f.tx.Delete(bucketKids, kidsKey(t.under, t.number))
+		f.tree.unhang(f.tx, t.under, t.number)
 		t = f.numbered(t.under.parent)
 		f.countKid(t, -1)
 	}
@@ -134,7 +134,7 @@ func (f *folding) leave(t *touched) {
 func (f *folding) enter(t *touched) {
 	for t.number != rootNode && !t.hung && t.visible() {
 		t.hung, t.under = true, t.location().place
-		f.tx.Put(bucketKids, kidsKey(t.under, t.number), nil)
+		f.tree.hang(f.tx, t.under, t.number)
 		t = f.numbered(t.under.parent)
 		f.countKid(t, +1)
 	}

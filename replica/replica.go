@@ -48,6 +48,7 @@ type Replica struct {
 	contents contents
 	batch    batch
 	problems problems
+	ignore   ignorer
 	author   bool // this device may write to the log now
 	lost     bool // the folder's root is not there
 	more     bool // a turn ended before its work
@@ -57,19 +58,22 @@ type Replica struct {
 
 // Open returns the Replica whose state tx holds; a new one when it holds none.
 func Open(tx kv.Tx, cfg Config) (*Replica, error) {
-	d, err := openDisk(tx)
+	cfg = cfg.withDefaults()
+	l := newTree(cfg.Space)
+	d, err := openDisk(tx, l.dirty)
 	if err != nil {
 		return nil, err
 	}
 	return &Replica{
-		cfg: cfg.withDefaults(), tree: newTree(cfg.Space), disk: d, author: true,
+		cfg: cfg, tree: l, disk: d, author: true,
 		scan: newScanner(), findings: newFindings(), plan: newPlanner(), contents: newContents(),
-		batch: newBatch(), problems: newProblems(),
+		batch: newBatch(), problems: newProblems(), ignore: newIgnorer(cfg.Ignore),
 	}, tx.Err()
 }
 
 // Fold takes in events that were just stored, in causal order. Void events and
-// those of other kinds are passed over.
+// those of other kinds are passed over. Before the transaction ends, Logged or
+// Advance follows, which goes on with what the events changed.
 func (r *Replica) Fold(tx kv.Tx, fresh []eventlog.Event) error {
 	for i := range fresh {
 		if err := r.tree.fold(tx, fresh[i]); err != nil {
@@ -150,7 +154,7 @@ func (r *Replica) ForgetDisk(tx kv.Tx) {
 	}
 	for _, d := range all {
 		r.disk.drop(tx, d.key)
-		r.tree.markDirty(tx, d.key.node)
+		r.tree.dirty.mark(d.key.node)
 	}
 	dropIntents(tx)
 	r.disk.save(tx)
@@ -172,9 +176,9 @@ func (r *Replica) work(tx kv.Tx, now time.Time) {
 
 // forgetMemos gives back their memory: a device may have many folders at rest.
 func (r *Replica) forgetMemos() {
-	r.tree.looks.clear()
-	r.tree.numbers.clear()
+	r.tree.forget()
 	r.disk.nodes.clear()
+	r.disk.places.clear()
 	r.disk.dirs.clear()
 }
 

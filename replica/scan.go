@@ -2,7 +2,6 @@ package replica
 
 import (
 	"errors"
-	"path"
 	"slices"
 	"time"
 
@@ -300,17 +299,4 @@ func (r *Replica) orderHashes() {
 		s.ordered++
 		r.out.Hash = append(r.out.Hash, t.job)
 	}
-}
-
-// ignored reports whether a name that D does not know is to be left alone.
-func (r *Replica) ignored(name string) bool {
-	if name == zsync.PrivateDir {
-		return true // a folder within this one has its own there
-	}
-	for _, pattern := range r.cfg.Ignore {
-		if match, err := path.Match(pattern, name); match && err == nil {
-			return true
-		}
-	}
-	return false
 }

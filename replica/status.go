@@ -38,12 +38,7 @@ func (r *Replica) Status(tx kv.Tx) Status {
 	if r.cfg.Applies {
 		s.NeedFiles, s.NeedBytes = t.needFiles, t.needBytes
 	}
-	unread := false
-	tx.Scan(bucketDirty, nil, func(_, _ []byte) bool {
-		unread = true
-		return false
-	})
-	s.Idle = !s.Scanning && !r.lost && !unread && s.NeedFiles == 0 &&
+	s.Idle = !s.Scanning && !r.lost && !r.tree.dirty.any(tx) && s.NeedFiles == 0 &&
 		len(r.findings.at) == 0 && !r.batch.sealed() && len(r.batch.steps) == 0
 	return s
 }

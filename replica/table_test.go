@@ -173,6 +173,7 @@ func TestMergeTable25EditThatIsVoidedGivesThePreviousVersionBack(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
+		left.tree.dirty.save(tx)
 	})
 	left.wantTree("a=one b=three b~conflict=one c=one")
 	if after := left.numbers(); !maps.Equal(numbers, after) {

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -31,12 +33,23 @@ type tree struct {
 	space     zsync.SpaceID
 	next      uint64 // the next node's number; 0 until it is asked for
 	malformed uint64 // bodies that did not decode, since it was opened
+	dirty     *marks // nodes whose shown may have changed since the applier looked
 
-	looks   memo[uint64, *shown]       // by node, since the last fold
-	numbers memo[zsync.NodeID, uint64] // of bucketIDs, which only grows
+	looks   memo[uint64, *shown]       // by node; what a fold may have changed is dropped
+	records memo[uint64, *record]      // of bucketNodes
+	numbers memo[zsync.NodeID, uint64] // of bucketIDs; 0: there is none
+	slots   memo[place, []uint64]      // of bucketKids, as slot returns them
 }
 
-func newTree(space zsync.SpaceID) *tree { return &tree{space: space} }
+func newTree(space zsync.SpaceID) *tree { return &tree{space: space, dirty: newMarks()} }
+
+// forget gives back the memory of what the database tells again.
+func (l *tree) forget() {
+	l.looks.clear()
+	l.records.clear()
+	l.numbers.clear()
+	l.slots.clear()
+}
 
 func nodeKey(node uint64) []byte { return binary.BigEndian.AppendUint64(nil, node) }
 
@@ -45,16 +58,14 @@ func (l *tree) nodeOf(tx kv.Tx, id zsync.NodeID) (uint64, bool) {
 	if id.IsZero() {
 		return rootNode, true
 	}
-	if node, known := l.numbers.get(id); known {
-		return node, true
+	node, known := l.numbers.get(id)
+	if !known {
+		if value := tx.Get(bucketIDs, id[:]); len(value) == 8 {
+			node = binary.BigEndian.Uint64(value)
+		}
+		l.numbers.set(id, node)
 	}
-	value := tx.Get(bucketIDs, id[:])
-	if len(value) != 8 {
-		return 0, false
-	}
-	node := binary.BigEndian.Uint64(value)
-	l.numbers.set(id, node)
-	return node, true
+	return node, node != 0
 }
 
 // nodeID returns the id of the node with that number.
@@ -78,8 +89,19 @@ func (l *tree) number(tx kv.Tx, id zsync.NodeID) (node uint64, isNew bool) {
 	return node, true
 }
 
-// load returns what is known of a node: nothing, when there is no such number.
+// load returns what is known of a node: nothing, when there is no such number. It
+// is shared, and not to be changed.
 func (l *tree) load(tx kv.Tx, node uint64) *record {
+	r, known := l.records.get(node)
+	if !known {
+		r = l.read(tx, node)
+		l.records.set(node, r)
+	}
+	return r
+}
+
+// read returns the same for the caller alone.
+func (l *tree) read(tx kv.Tx, node uint64) *record {
 	value := tx.Get(bucketNodes, nodeKey(node))
 	if value == nil {
 		return &record{}
@@ -92,12 +114,11 @@ func (l *tree) load(tx kv.Tx, node uint64) *record {
 	return r
 }
 
+// store stores a record, which does not change any more.
 func (l *tree) store(tx kv.Tx, node uint64, r *record) {
+	l.records.set(node, r)
 	tx.Put(bucketNodes, nodeKey(node), r.encode())
 }
-
-// markDirty notes that the node's shown may have changed.
-func (l *tree) markDirty(tx kv.Tx, node uint64) { tx.Put(bucketDirty, nodeKey(node), nil) }
 
 // kidsKey is the key of one node in a slot, or, without the node, what the keys
 // of all nodes in that slot begin with.
@@ -111,8 +132,17 @@ func kidsKey(p place, node ...uint64) []byte {
 	return key
 }
 
-// slot returns the visible nodes whose location is p.
-func (l *tree) slot(tx kv.Tx, p place) (nodes []uint64) {
+// slot returns the visible nodes whose location is p, ascending. It is shared.
+func (l *tree) slot(tx kv.Tx, p place) []uint64 {
+	nodes, known := l.slots.get(p)
+	if !known {
+		nodes = readSlot(tx, p)
+		l.slots.set(p, nodes)
+	}
+	return nodes
+}
+
+func readSlot(tx kv.Tx, p place) (nodes []uint64) {
 	kv.ScanPrefix(tx, bucketKids, kidsKey(p), func(key, _ []byte) bool {
 		nodes = append(nodes, binary.BigEndian.Uint64(key[len(key)-8:]))
 		return true
@@ -121,23 +151,45 @@ func (l *tree) slot(tx kv.Tx, p place) (nodes []uint64) {
 }
 
 // claimed reports whether p is the location of a visible node.
-func (l *tree) claimed(tx kv.Tx, p place) (found bool) {
-	kv.ScanPrefix(tx, bucketKids, kidsKey(p), func(_, _ []byte) bool {
-		found = true
-		return false
-	})
-	return found
+func (l *tree) claimed(tx kv.Tx, p place) bool { return len(l.slot(tx, p)) > 0 }
+
+// hang puts a node into a slot.
+func (l *tree) hang(tx kv.Tx, p place, node uint64) {
+	nodes := l.slot(tx, p)
+	if i, found := slices.BinarySearch(nodes, node); !found {
+		l.slots.set(p, slices.Insert(slices.Clone(nodes), i, node))
+	}
+	tx.Put(bucketKids, kidsKey(p, node), nil)
+}
+
+// unhang takes it out.
+func (l *tree) unhang(tx kv.Tx, p place, node uint64) {
+	l.slots.set(p, slices.DeleteFunc(slices.Clone(l.slot(tx, p)), func(n uint64) bool { return n == node }))
+	tx.Delete(bucketKids, kidsKey(p, node))
 }
 
 // derivedID is the id of the node that a first create at that path names. It
 // follows from the name's NFC form, so that two devices whose disks normalise
 // differently make one node.
 func (l *tree) derivedID(parent zsync.NodeID, name zsync.Name) zsync.NodeID {
-	text := make([]byte, 0, 64+len(name))
+	text := make([]byte, 0, 128+len(name))
 	text = append(append(append(text, "zsync/node/1"...), l.space[:]...), parent[:]...)
-	text = norm.NFC.AppendString(text, string(name))
+	if isASCII(name) {
+		text = append(text, name...) // which NFC leaves as it is
+	} else {
+		text = norm.NFC.AppendString(text, string(name))
+	}
 	sum := sha256.Sum256(text)
 	return zsync.NodeID(sum[:16])
+}
+
+func isASCII(name zsync.Name) bool {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // freshID is the id of the node that a create names where the derived one is

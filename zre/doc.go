@@ -72,7 +72,9 @@
 // In secure mode a UUID belongs to the CURVE key that first used it, whichever
 // connection a message comes by, and a HELLO must name its key. A new UUID with
 // a known key is that node's next run: Exit, then Enter. Whether a key may speak
-// at all is for the driver's ZAP handler to say.
+// at all is for the driver's ZAP handler to say. One that may speak only to prove
+// itself is confined ([Node.Confine]): it is told no groups, and of what it says
+// only HELLO, WHISPER, PING, PING-OK and GOODBYE count.
 //
 // # Towards C Zyre
 //

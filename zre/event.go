@@ -1,6 +1,8 @@
 package zre
 
 import (
+	"time"
+
 	"github.com/zsync/zsync"
 )
 
@@ -70,15 +72,37 @@ func (s State) String() string {
 	return "State?"
 }
 
+// LinkKind says how the connection on which a [Peer] is spoken to came about.
+type LinkKind uint8
+
+// The kinds of links.
+const (
+	LinkNone     LinkKind = iota // none stands, and none is required
+	LinkRequired                 // dialled, or being dialled, where [Node.Require] said
+	LinkSighted                  // dialled where a beacon was heard from
+	LinkIncoming                 // the peer dialled first: its own connection, or one to where it said that it is
+)
+
+var linkNames = [...]string{LinkNone: "none", LinkRequired: "required", LinkSighted: "sighted", LinkIncoming: "incoming"}
+
+func (k LinkKind) String() string {
+	if int(k) < len(linkNames) {
+		return linkNames[k]
+	}
+	return "LinkKind?"
+}
+
 // Peer is a line of [Node.Peers]. UUID and Name are zero for a required
 // endpoint whose owner has not been heard of yet.
 type Peer struct {
-	UUID     UUID
-	Key      zsync.Key
-	Name     string
-	State    State
-	Endpoint string
-	Groups   []string // ascending
+	UUID      UUID
+	Key       zsync.Key
+	Name      string
+	State     State
+	Link      LinkKind
+	RoundTrip time.Duration // from a PING, or a first HELLO, to its answer, at the latest; 0: not known yet
+	Endpoint  string
+	Groups    []string // ascending; none of a peer whose key is confined
 }
 
 // Counters count what a node met since it was made. They only grow.
@@ -86,7 +110,7 @@ type Counters struct {
 	Parsed    uint64 // commands read, HELLO and unknown ones included
 	Malformed uint64 // messages that are no ZRE command
 	Gaps      uint64 // commands out of sequence: something before them was lost
-	Refused   uint64 // messages of a wrong key, a forged or own or displaced UUID, or beyond a limit
+	Refused   uint64 // messages of a wrong key, a forged or own or displaced UUID, beyond a limit, or not for a confined key to say
 	Ignored   uint64 // commands before a HELLO, of unknown id, or late ones of a connection that was hung up
 	Hellos    uint64 // HELLOs said
 	Dials     uint64 // connections asked for

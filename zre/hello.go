@@ -7,12 +7,16 @@ import (
 
 // sayHello begins our direction of a connection, or begins it again.
 func (n *Node) sayHello(now time.Time, l *link) {
-	l.said, l.sent = true, 0
+	l.said, l.sent, l.saidAt = true, 0, now
 	n.counters.Hellos++
-	n.send(l, Command{
-		ID: CommandHello, Endpoint: n.cfg.Endpoint, Groups: n.groups, Status: n.status,
+	hello := Command{
+		ID: CommandHello, Endpoint: n.cfg.Endpoint, Groups: n.groups, Status: n.statusFor(l.key),
 		Name: n.cfg.Name, Headers: n.headers,
-	})
+	}
+	if n.isConfined(l.key) {
+		hello.Groups = nil
+	}
+	n.send(l, hello)
 	if l.peer != nil {
 		l.peer.helloSaid(now)
 	}
@@ -42,12 +46,16 @@ func (n *Node) greeted(now time.Time, c Conn, l *link, from Origin, hello Comman
 	p, fresh := n.meet(now, uuid, l, from, hello)
 	if p == nil {
 		n.counters.Refused++
+		n.evict(c, uuid, from)
 		return
 	}
 	if l == nil {
 		l = n.accept(now, c, from, p)
 	}
 	first, notBefore := !l.heard, p.helloAfter
+	if first && l.dialled() && l.said && p.roundTrip == 0 {
+		n.measured(now, p, l.saidAt)
+	}
 	n.rebind(now, l, p)
 	n.learn(p, hello, from, first)
 	n.bind(p)
@@ -55,7 +63,7 @@ func (n *Node) greeted(now time.Time, c Conn, l *link, from Origin, hello Comman
 	n.reply(now, p, l, first, fresh)
 	n.hasten(now, p, notBefore)
 	n.connectBack(now, p, notBefore)
-	n.enter(p)
+	n.enter(now, p)
 }
 
 // claimed returns the UUID that a HELLO speaks for. On an incoming connection
@@ -83,6 +91,15 @@ func (n *Node) claimed(from Origin, hello Command) (UUID, bool) {
 	return uuid, true
 }
 
+// evict hangs up an incoming connection whose routing id is the UUID of a peer
+// that has another key: while it stands, that peer cannot use it.
+func (n *Node) evict(c Conn, uuid UUID, from Origin) {
+	named, ok := parseIdentity(from.Identity)
+	if p := n.peer(uuid); ok && named == uuid && p != nil && p.key != from.Key {
+		n.out.Hangup = append(n.out.Hangup, c)
+	}
+}
+
 // meet returns the peer of that UUID, and whether it is new. Nil: the UUID is
 // another key's, or was displaced by a later run of the same node, or there are
 // too many peers. A new peer ends the earlier run that it displaces.
@@ -93,7 +110,7 @@ func (n *Node) meet(now time.Time, uuid UUID, l *link, from Origin, hello Comman
 		}
 		return p, false
 	}
-	p = &peer{uuid: uuid, key: from.Key}
+	p = &peer{uuid: uuid, key: from.Key, confined: n.isConfined(from.Key)}
 	if old := n.predecessor(from.Key, hello.Endpoint); old != nil {
 		if slices.Contains(old.former, uuid) {
 			return nil, false
@@ -189,7 +206,7 @@ func (n *Node) answer(now time.Time, p *peer) {
 		n.greet(now, p)
 	case p.greetAt.IsZero():
 		p.greetAt = p.helloAfter
-		n.send(p.out, Command{ID: CommandPing})
+		n.ping(now, p)
 	}
 }
 

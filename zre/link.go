@@ -19,6 +19,7 @@ type link struct {
 	open     bool      // what is sent now arrives, unless it breaks
 	answered bool      // dialled: the peer has shown that it knows of it
 	said     bool      // our HELLO is under way on it
+	saidAt   time.Time // since then
 	sent     uint16    // the sequence of our latest command
 	heard    bool      // the peer's HELLO was read from it, and no gap since
 	got      uint16    // the sequence of the peer's latest command
@@ -27,6 +28,20 @@ type link struct {
 }
 
 func (l *link) dialled() bool { return l.route != nil }
+
+func (l *link) kind() LinkKind {
+	switch {
+	case l == nil:
+		return LinkNone
+	case !l.dialled():
+		return LinkIncoming
+	case l.route.static:
+		return LinkRequired
+	case !l.route.until.IsZero():
+		return LinkSighted
+	}
+	return LinkIncoming
+}
 
 func (n *Node) link(c Conn) *link {
 	if at, found := n.linkAt(c); found {
@@ -92,7 +107,7 @@ func (n *Node) Opened(now time.Time, c Conn) {
 	}
 	l.answered = !p.resync
 	n.settle(now, p)
-	n.enter(p)
+	n.enter(now, p)
 }
 
 // Closed tells that a dialled connection was lost or never came to be, or that
@@ -159,8 +174,10 @@ func (n *Node) settle(now time.Time, p *peer) {
 			best = l
 		}
 	}
-	p.out = best
-	if best == nil {
+	if p.out != best {
+		p.pingedAt, p.unponged = time.Time{}, 0
+	}
+	if p.out = best; best == nil {
 		return
 	}
 	best.hangupAt = time.Time{}

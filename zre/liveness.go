@@ -34,6 +34,9 @@ func (n *Node) advancePeer(now time.Time, p *peer) {
 	if due(now, p.greetAt) {
 		n.greet(now, p)
 	}
+	if due(now, p.measureAt) {
+		n.measure(now, p)
+	}
 }
 
 // Deadline returns when [Node.Advance] is next needed; zero: never, unless
@@ -44,7 +47,7 @@ func (n *Node) Deadline() time.Time {
 		next = sooner(next, l.hangupAt)
 	}
 	for _, p := range n.peers {
-		next = sooner(sooner(next, p.expireAt), sooner(p.pingAt, p.greetAt))
+		next = sooner(sooner(next, p.expireAt), sooner(sooner(p.pingAt, p.greetAt), p.measureAt))
 	}
 	for _, r := range n.routes {
 		next = sooner(next, r.dialAt())
@@ -79,7 +82,7 @@ func (n *Node) hear(now time.Time, p *peer, l *link) {
 func (n *Node) missed(now time.Time, p *peer) {
 	p.pings++
 	p.pingAt = now.Add(n.cfg.Evasive / pingsPerSpan)
-	n.send(p.out, Command{ID: CommandPing})
+	n.ping(now, p)
 	if p.pings > 1 {
 		if !p.evasive {
 			p.evasive = true
@@ -114,7 +117,43 @@ func (n *Node) leaving(now time.Time, p *peer) {
 		return
 	}
 	p.expireAt = sooner(p.expireAt, now.Add(n.cfg.Evasive))
+	n.ping(now, p)
+}
+
+// ping asks a peer to answer. The round trip is measured by a PING before which
+// no other waits: answers come in the order of the questions, and have no number.
+func (n *Node) ping(now time.Time, p *peer) {
+	if p.out == nil {
+		return
+	}
+	if p.unponged++; p.unponged == 1 {
+		p.pingedAt = now
+	}
 	n.send(p.out, Command{ID: CommandPing})
+}
+
+// ponged notes the answer to a PING.
+func (n *Node) ponged(now time.Time, p *peer) {
+	p.unponged = max(0, p.unponged-1)
+	if !p.pingedAt.IsZero() {
+		n.measured(now, p, p.pingedAt)
+		p.pingedAt = time.Time{}
+	}
+}
+
+// measured notes that what was said at since has been answered.
+func (n *Node) measured(now time.Time, p *peer, since time.Time) {
+	p.roundTrip = max(now.Sub(since), 1) // 0 is for not known
+	p.measureAt = now.Add(n.cfg.Expired)
+}
+
+// measure asks a peer that is never silent, and so is never asked whether it is
+// there.
+func (n *Node) measure(now time.Time, p *peer) {
+	p.measureAt = now.Add(n.cfg.Expired)
+	if p.unponged == 0 {
+		n.ping(now, p)
+	}
 }
 
 // due reports whether a deadline has passed; the zero time never does.

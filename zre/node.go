@@ -60,6 +60,8 @@ type Node struct {
 	links    []*link     // ascending by Conn
 	routes   []*route    // ascending by endpoint and key
 	dropped  []zsync.Key // keys that [Node.Drop] withdrew trust from, ascending
+	confined []zsync.Key // keys that [Node.Confine] was told of, ascending
+	behind   []untold    // ascending by key
 	waves    []*wave     // elections passing through, ascending by group
 	lastConn Conn        // the number of the latest Dial
 	stopped  bool
@@ -121,9 +123,12 @@ func (n *Node) Leave(now time.Time, group string) {
 // in it, and nobody gets both.
 func (n *Node) regrouped(change Command) {
 	n.status++
-	change.Status = n.status
+	for _, key := range n.confined {
+		n.hold(key)
+	}
 	for _, l := range n.links {
-		if l.said && (l.peer == nil || l.peer.out == l) {
+		if l.said && (l.peer == nil || l.peer.out == l) && !n.isConfined(l.key) {
+			change.Status = n.statusFor(l.key)
 			n.send(l, change)
 		}
 	}

@@ -35,9 +35,20 @@ type peer struct {
 	pingAt   time.Time // when to ask whether it is there
 	pings    int       // asked since it was last heard
 	evasive  bool      // the application knows of its silence
+
+	confined bool // its key is: nobody is told of its groups, and it not of ours
+	missed   bool // it changed its groups meanwhile
+
+	roundTrip time.Duration // the latest measured; 0: none yet
+	measureAt time.Time     // when to measure anew, if nothing has until then
+	pingedAt  time.Time     // when the oldest PING that waits for its answer was sent; zero: not to be measured by
+	unponged  int           // PINGs that wait for an answer on the connection in use
 }
 
 func (p *peer) in(group string) bool {
+	if p.confined {
+		return false
+	}
 	_, found := slices.BinarySearch(p.groups, group)
 	return found
 }
@@ -57,18 +68,30 @@ func (p *peer) state() State {
 func (n *Node) Peers() []Peer {
 	var all []Peer
 	for _, p := range n.peers {
-		all = append(all, Peer{
-			UUID: p.uuid, Key: p.key, Name: p.name, State: p.state(),
-			Endpoint: p.endpoint, Groups: slices.Clone(p.groups),
-		})
+		line := Peer{
+			UUID: p.uuid, Key: p.key, Name: p.name, State: p.state(), Link: n.linkKind(p),
+			RoundTrip: p.roundTrip, Endpoint: p.endpoint,
+		}
+		if !p.confined {
+			line.Groups = slices.Clone(p.groups)
+		}
+		all = append(all, line)
 	}
 	for _, r := range n.routes {
 		if r.static && r.peer == nil {
-			all = append(all, Peer{Key: r.key, State: Connecting, Endpoint: r.endpoint})
+			all = append(all, Peer{Key: r.key, State: Connecting, Link: LinkRequired, Endpoint: r.endpoint})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Peer) int { return cmp.Or(a.UUID.Compare(b.UUID), cmp.Compare(a.Endpoint, b.Endpoint)) })
 	return all
+}
+
+func (n *Node) linkKind(p *peer) LinkKind {
+	required := func(r *route) bool { return r.static && r.peer == p }
+	if p.out == nil && slices.ContainsFunc(n.routes, required) {
+		return LinkRequired
+	}
+	return p.out.kind()
 }
 
 func (n *Node) peer(uuid UUID) *peer {
@@ -106,14 +129,23 @@ func (n *Node) predecessor(key zsync.Key, endpoint string) *peer {
 }
 
 // enter tells the application of a peer that can be spoken to.
-func (n *Node) enter(p *peer) {
+func (n *Node) enter(now time.Time, p *peer) {
 	if p.entered || p.out == nil {
 		return
 	}
 	p.entered = true
+	if p.roundTrip == 0 {
+		p.measureAt = now.Add(n.cfg.Evasive)
+	}
 	n.tell(p, Event{Kind: Enter, Endpoint: p.endpoint, Address: p.address, Headers: p.headers})
+	n.tellGroups(p)
+}
+
+func (n *Node) tellGroups(p *peer) {
 	for _, group := range p.groups {
-		n.tell(p, Event{Kind: Join, Group: group})
+		if p.in(group) {
+			n.tell(p, Event{Kind: Join, Group: group})
+		}
 	}
 }
 
@@ -123,7 +155,9 @@ func (n *Node) enter(p *peer) {
 func (n *Node) exit(now time.Time, p *peer, keep *link) {
 	n.tell(p, Event{Kind: Exit})
 	for _, group := range p.groups {
-		n.endWave(group)
+		if p.in(group) {
+			n.endWave(group)
+		}
 	}
 	for _, l := range n.linksOf(p) {
 		if l == keep || l.dialled() && !l.open && l.route.static {
@@ -145,7 +179,9 @@ func (n *Node) exit(now time.Time, p *peer, keep *link) {
 // regroup makes groups, ascending, the peer's groups and tells the difference.
 func (n *Node) regroup(p *peer, groups []string) {
 	was := p.groups
-	p.groups = groups
+	if p.groups = groups; p.confined {
+		return
+	}
 	for _, group := range was {
 		if !p.in(group) {
 			n.endWave(group)

@@ -92,6 +92,11 @@ func (n *Node) followed(now time.Time, l *link, c Command) {
 		return
 	}
 	n.hear(now, p, l)
+	if p.confined && !mayConfinedSay(c.ID) {
+		n.counters.Refused++
+		p.missed = p.missed || c.ID == CommandJoin || c.ID == CommandLeave
+		return
+	}
 	n.obey(now, p, l, c)
 }
 
@@ -109,6 +114,7 @@ func (n *Node) obey(now time.Time, p *peer, l *link, c Command) {
 	case CommandPing:
 		n.pong(p, l)
 	case CommandPingOK:
+		n.ponged(now, p)
 		if !p.resync {
 			p.greetAt = time.Time{} // it hears us: no other HELLO is needed
 		}

@@ -53,18 +53,40 @@ func (n *Node) Require(now time.Time, endpoint string, key zsync.Key) {
 	if n.stopped {
 		return
 	}
-	n.Admit(now, key)
-	for _, r := range slices.Clone(n.routes) {
-		if r.static && r.endpoint == endpoint && r.key != key {
-			n.removeRoute(now, r)
-		}
-	}
-	r := n.routeTo(now, endpoint, key)
-	r.static = true
+	n.restore(key)
+	r, _ := n.required(now, endpoint, key)
 	if r.link == nil {
 		r.retryAt, r.wait = now, 0
 	}
 	n.dialDue(now)
+}
+
+// RequireNext is [Node.Require] for someone who does not know which of several
+// keys answers at endpoint and tries one after the other: it keeps the pause that
+// failures there have earned.
+func (n *Node) RequireNext(now time.Time, endpoint string, key zsync.Key) {
+	if n.stopped {
+		return
+	}
+	n.restore(key)
+	if r, before := n.required(now, endpoint, key); before != nil && r.link == nil {
+		r.retryAt, r.wait = before.retryAt, before.wait
+	}
+	n.dialDue(now)
+}
+
+// required makes a requirement. It ends one of another key at the same endpoint,
+// and returns that too.
+func (n *Node) required(now time.Time, endpoint string, key zsync.Key) (r, before *route) {
+	for _, r := range slices.Clone(n.routes) {
+		if r.static && r.endpoint == endpoint && r.key != key {
+			n.removeRoute(now, r)
+			before = r
+		}
+	}
+	r = n.routeTo(now, endpoint, key)
+	r.static = true
+	return r, before
 }
 
 // Forget ends a requirement. An attempt under way is given up; a connection
@@ -83,7 +105,7 @@ func (n *Node) Forget(now time.Time, endpoint string) {
 
 // Drop withdraws trust from a key: its peer exits, its connections are hung up,
 // incoming ones too, requirements of it end, and whatever comes from it is
-// refused until [Node.Admit] or [Node.Require].
+// refused until [Node.Admit], [Node.Confine] or [Node.Require].
 func (n *Node) Drop(now time.Time, key zsync.Key) {
 	if !n.cfg.secure() || key.IsZero() {
 		return
@@ -91,6 +113,17 @@ func (n *Node) Drop(now time.Time, key zsync.Key) {
 	if at, found := slices.BinarySearchFunc(n.dropped, key, zsync.Key.Compare); !found {
 		n.dropped = slices.Insert(n.dropped, at, key)
 	}
+	n.disconnect(now, key)
+	n.forgetConfined(key)
+	for _, r := range slices.Clone(n.routes) {
+		if r.key == key {
+			n.removeRoute(now, r)
+		}
+	}
+}
+
+// disconnect ends the peer of a key, and its connections.
+func (n *Node) disconnect(now time.Time, key zsync.Key) {
 	for _, l := range n.links {
 		if l.key == key && !l.dialled() {
 			n.out.Hangup = append(n.out.Hangup, l.conn)
@@ -99,17 +132,10 @@ func (n *Node) Drop(now time.Time, key zsync.Key) {
 	if p := n.peerWithKey(key); p != nil {
 		n.exit(now, p, nil)
 	}
-	for _, r := range slices.Clone(n.routes) {
-		if r.key == key {
-			n.removeRoute(now, r)
+	for _, l := range slices.Clone(n.links) {
+		if l.key == key && l.said {
+			n.hangup(now, l)
 		}
-	}
-}
-
-// Admit gives trust back to a key that was dropped.
-func (n *Node) Admit(now time.Time, key zsync.Key) {
-	if at, found := slices.BinarySearchFunc(n.dropped, key, zsync.Key.Compare); found {
-		n.dropped = slices.Delete(n.dropped, at, at+1)
 	}
 }
 
@@ -221,7 +247,7 @@ func (n *Node) hasten(now time.Time, p *peer, notBefore time.Time) {
 // dialled is not dialled when that is the one to be used anyway, and only once
 // when it is not: it may well sit behind a router that lets nothing in.
 func (n *Node) connectBack(now time.Time, p *peer, notBefore time.Time) {
-	if p.out != nil && (!p.duplex || !n.isBelow(p)) {
+	if p.confined || p.out != nil && (!p.duplex || !n.isBelow(p)) {
 		return
 	}
 	endpoint, ok := reachable(p.endpoint, p.address, n.cfg.secure())

@@ -101,6 +101,8 @@ func (w *world) obeyAt(verb string, s *station, words []string) {
 		node.Forget(w.now, other().endpoint())
 	case "drop":
 		node.Drop(w.now, other().key())
+	case "confine":
+		node.Confine(w.now, other().key())
 	case "admit":
 		node.Admit(w.now, other().key())
 	case "sight":

@@ -11,29 +11,53 @@ import (
 	"github.com/zsync/zsync/internal/disk"
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/internal/kv/bolt"
+	"github.com/zsync/zsync/store"
 )
 
 // open opens one folder's database and directory.
-func (a *appliance) open(order device.OpenFolder, sameFolder string, post func(device.Address, any)) (device.Opened, error) {
+func (a *appliance) open(order device.OpenFolder, post func(device.Address, any)) (device.Opened, error) {
 	reg := order.Registration
-	if overlap(a.home.dir, reg.Dir) {
+	if !order.Scout && overlap(a.home.dir, reg.Dir) {
 		return device.Opened{}, fmt.Errorf("%s and this device's home %s lie in each other; its keys are not for sharing", reg.Dir, a.home.dir)
 	}
 	db, err := bolt.Open(a.home.space(reg.Space.String()))
 	if err != nil {
 		return device.Opened{}, err
 	}
+	if order.Scout {
+		return device.Opened{Store: db}, nil
+	}
 	if err := a.lendRoot(order.Cache, db); err != nil {
 		return device.Opened{}, errors.Join(err, db.Close())
+	}
+	if order.Same {
+		if err := device.ForgetAtOpen(db); err != nil {
+			return device.Opened{}, errors.Join(err, db.Close())
+		}
 	}
 	if err := claimDir(reg, db); err != nil {
 		return device.Opened{}, errors.Join(err, db.Close())
 	}
-	folder, staged, err := disk.Open(reg.Dir, reg.Space, db, reg.Dir == sameFolder, post)
+	folder, staged, err := disk.Open(reg.Dir, reg.Space, db, order.Same, post)
 	if err != nil {
-		return device.Opened{}, errors.Join(err, db.Close())
+		return device.Opened{}, errors.Join(unopened(reg, err), db.Close())
 	}
 	return device.Opened{Store: db, Disk: folder, Staged: staged}, nil
+}
+
+// unopened says what to do about a directory that is gone or is another one.
+func unopened(reg device.Registration, err error) error {
+	problem := ""
+	if _, missing := os.Stat(reg.Dir); errors.Is(missing, os.ErrNotExist) {
+		problem = "is not there"
+	} else if errors.Is(err, store.ErrRoot) {
+		problem = "is not the directory that was watched"
+	}
+	if problem == "" {
+		return err
+	}
+	return fmt.Errorf("%s %s; put it back or, if it was moved or restored, run:  zsync watch %s --label %s --same-folder",
+		reg.Dir, problem, quoted(reg.Dir), quoted(string(reg.Label)))
 }
 
 // lendRoot lets the database of a folder's new space know the directory that the

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"golang.org/x/term"
 
 	"github.com/zsync/zsync/internal/control"
 	"github.com/zsync/zsync/internal/device"
@@ -26,8 +24,7 @@ func (p *program) follow(ctx context.Context, label string) {
 	var rates rate
 	for {
 		if st, err := p.client().Status(ctx); err == nil {
-			state, line := summary(st, label, &rates)
-			screen.show(state, printable(line))
+			screen.show(summary(time.Now(), st, label, &rates))
 		} else if errors.Is(err, control.ErrUnreachable) {
 			return
 		}
@@ -39,140 +36,116 @@ func (p *program) follow(ctx context.Context, label string) {
 	}
 }
 
-// screen draws a line in place on a terminal, and only what is new elsewhere.
-type screen struct {
-	out   io.Writer
-	live  bool
-	drawn bool // the cursor stands behind a live line
-	was   string
-}
+// progress is how far a folder is, or all of them: in a word, in a line, and what
+// is being worked on.
+type progress struct{ state, line, current string }
 
-func (s *screen) show(state, line string) {
-	switch {
-	case s.live:
-		fmt.Fprintf(s.out, "\r\x1b[K%s", clip(line, widthOf(s.out)-1))
-		s.drawn = true
-	case state == device.StateInSync && state != s.was:
-		fmt.Fprintln(s.out, line)
-	}
-	s.was = state
-}
-
-// leave ends the live line, so that what follows begins a line of its own.
-func (s *screen) leave() {
-	if s.drawn {
-		fmt.Fprintln(s.out)
-	}
-}
-
-// overLine writes over the live line of a terminal, which is drawn again below.
-type overLine struct{ terminal io.Writer }
-
-func (o overLine) Write(text []byte) (int, error) {
-	if _, err := io.WriteString(o.terminal, "\r\x1b[K"); err != nil {
-		return 0, err
-	}
-	return o.terminal.Write(text)
-}
-
-// logTo is where a device logs to that shows its progress on out.
-func logTo(out io.Writer) io.Writer {
-	if isTerminal(out) {
-		return overLine{out}
-	}
-	return out
-}
-
-// widthOf is how many columns a terminal has.
-func widthOf(out io.Writer) int {
-	const usual = 80
-	file, ok := out.(*os.File)
-	if !ok {
-		return usual
-	}
-	width, _, err := term.GetSize(int(file.Fd()))
-	if err != nil || width < 20 {
-		return usual
-	}
-	return width
-}
-
-func clip(text string, width int) string {
-	runes := []rune(text)
-	if len(runes) > width {
-		return string(runes[:width-1]) + "…"
-	}
-	return text
-}
-
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}
-
-// summary tells the state of a folder, or of the least advanced of all, in a word
-// and in a line.
-func summary(st control.Status, label string, rates *rate) (state, line string) {
+// summary tells how far the folder with a label is, or the least advanced of all.
+func summary(now time.Time, st control.Status, label string, rates *rate) progress {
 	var total control.Folder
 	if len(st.Folders) > 0 {
 		total.State = device.StateInSync
 	}
+	syncing := 0
 	for _, f := range st.Folders {
-		if label != "" && f.Label != label {
-			continue
+		if f.NeedFiles > 0 {
+			syncing++
 		}
-		if f.State != device.StateInSync {
-			total.State, total.Current = f.State, f.Current
+		if label == "" || label == f.Label {
+			add(&total, f)
 		}
-		total.Label = f.Label
-		total.Files += f.Files
-		total.Bytes += f.Bytes
-		total.NeedFiles += f.NeedFiles
-		total.NeedBytes += f.NeedBytes
 	}
 	if label == "" && len(st.Folders) > 1 {
 		total.Label = fmt.Sprintf("%d folders", len(st.Folders))
 	}
 	switch {
 	case total.Label == "" && label != "":
-		return "", label + ": opening"
+		return progress{line: label + ": opening"}
 	case total.Label == "":
-		return "", "waiting for folders"
+		return progress{line: "waiting for folders"}
+	case total.State == device.StateHalted:
+		return progress{total.State, total.Label + ": halted: " + total.Why, ""}
+	case total.NeedFiles > 0:
+		togo := amount{files: total.NeedFiles, bytes: total.NeedBytes}
+		if label == "" || syncing == 1 {
+			togo.received = received(st)
+		}
+		return progress{total.State, total.Label + ": " + toGo(now, total, togo, rates), total.Current}
 	}
-	line = fmt.Sprintf("%s: %s, %s, %s", total.Label, stateWords(total.State), count(total.Files, "file"), octets(total.Bytes))
-	if total.NeedFiles == 0 {
-		return total.State, line
+	return progress{total.State, fmt.Sprintf("%s: %s, %s, %s", total.Label, stateWords(total.State), count(total.Files, "file"), octets(total.Bytes)), ""}
+}
+
+func add(total *control.Folder, f control.Folder) {
+	if f.State != device.StateInSync {
+		total.State, total.Current, total.Why = f.State, f.Current, f.Why
 	}
-	line += fmt.Sprintf("; %s (%s) to go", count(total.NeedFiles, "file"), octets(total.NeedBytes))
-	if eta, perSecond := rates.eta(time.Now(), total.NeedFiles, total.NeedBytes); eta > 0 {
-		line += fmt.Sprintf(", %s/s, %s left", humanize.Bytes(uint64(perSecond)), eta.Round(time.Second))
+	total.Label = f.Label
+	total.Files += f.Files
+	total.Bytes += f.Bytes
+	total.NeedFiles += f.NeedFiles
+	total.NeedBytes += f.NeedBytes
+}
+
+// toGo tells what a folder lacks and how long that takes. That it is syncing goes
+// without saying.
+func toGo(now time.Time, f control.Folder, togo amount, rates *rate) (line string) {
+	if f.State != device.StateSyncing {
+		line = stateWords(f.State) + ", "
 	}
-	if total.Current != "" {
-		line += "  " + total.Current
+	line += fmt.Sprintf("%s (%s) to go", count(f.NeedFiles, "file"), octets(f.NeedBytes))
+	left, perSecond := rates.eta(now, togo)
+	if perSecond > 0 {
+		line += fmt.Sprintf(", %s/s", humanize.Bytes(uint64(perSecond)))
 	}
-	return total.State, line
+	if left = left.Round(time.Second); left > 0 {
+		line += fmt.Sprintf(", %s left", left)
+	}
+	return line
+}
+
+// received is what all peers have sent since they connected, in octets.
+func received(st control.Status) (sum uint64) {
+	for _, peer := range st.Peers {
+		sum += peer.Received
+	}
+	return sum
+}
+
+// amount is what is to go. Octets of a file are counted there once it is whole;
+// what was received tells of the files under way, or is 0 where it says nothing.
+type amount struct {
+	files, bytes int64
+	received     uint64
 }
 
 // rate works out how fast what is to go goes, by octets and by files; what takes
 // longer decides.
 type rate struct {
-	began        time.Time
-	files, bytes int64
+	began time.Time
+	first amount
+	last  amount
 }
 
-func (r *rate) eta(now time.Time, files, bytes int64) (left time.Duration, perSecond float64) {
-	if r.began.IsZero() || files > r.files || bytes > r.bytes {
-		r.began, r.files, r.bytes = now, files, bytes
+func (r *rate) eta(now time.Time, togo amount) (left time.Duration, perSecond float64) {
+	if r.began.IsZero() || togo.files > r.last.files || togo.bytes > r.last.bytes || togo.received < r.last.received {
+		*r = rate{began: now, first: togo, last: togo}
 		return 0, 0
 	}
+	r.last = togo
 	seconds := now.Sub(r.began).Seconds()
-	if seconds < 1 || files == r.files {
+	files := r.first.files - togo.files
+	octets := max(r.first.bytes-togo.bytes, min(r.first.bytes, int64(togo.received-r.first.received)))
+	if seconds < 1 || files == 0 && octets == 0 {
 		return 0, 0
 	}
-	perSecond = float64(r.bytes-bytes) / seconds
-	left = time.Duration(float64(files) / (float64(r.files-files) / seconds) * float64(time.Second))
-	if perSecond > 0 {
-		left = max(left, time.Duration(float64(bytes)/perSecond*float64(time.Second)))
+	perSecond = float64(octets) / seconds
+	if octets > 0 {
+		left = inSeconds(float64(r.first.bytes-octets) / perSecond)
+	}
+	if files > 0 {
+		left = max(left, inSeconds(float64(togo.files)/float64(files)*seconds))
 	}
 	return left, perSecond
 }
+
+func inSeconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }

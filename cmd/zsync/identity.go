@@ -3,12 +3,12 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 
+	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -38,6 +38,21 @@ func (p *program) loadOrMakeKeys(sealed bool) (*security.Keys, error) {
 	if _, missing := os.Lstat(h.keyFile()); !errors.Is(missing, fs.ErrNotExist) {
 		return nil, keyFailure(err) // the passphrase's file may be what is missing
 	}
+	return p.makeKeys(sealed)
+}
+
+// makeKeys makes the keys, unless another command has made them meanwhile: only one
+// at a time does, or one of two would show keys that the other overwrites.
+func (p *program) makeKeys(sealed bool) (keys *security.Keys, err error) {
+	h := p.home()
+	lock := flock.New(h.path("key.lock"), flock.SetPermissions(0o600))
+	if err := lock.Lock(); err != nil {
+		return nil, failed(exitFailed, wrap(err, lock.Path()), "")
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	if _, missing := os.Lstat(h.keyFile()); !errors.Is(missing, fs.ErrNotExist) {
+		return p.loadKeys()
+	}
 	var passphrase []byte
 	if sealed || os.Getenv(passphraseEnv) != "" {
 		if passphrase, err = p.newPassphrase(); err != nil {
@@ -47,7 +62,11 @@ func (p *program) loadOrMakeKeys(sealed bool) (*security.Keys, error) {
 	if keys, err = security.GenerateKeys(rand.Reader); err != nil {
 		return nil, failed(exitFailed, err, "")
 	}
-	return keys, failed(exitFailed, keys.Save(h.keyFile(), passphrase), "")
+	if err := keys.Save(h.keyFile(), passphrase); err != nil {
+		return nil, failed(exitFailed, err, "")
+	}
+	fmt.Fprintf(p.stderr, "This is a new device; its keys are in %s.\n", printable(h.dir)) // or --home was mistyped
+	return keys, nil
 }
 
 // loadKeys returns this device's keys, which must be there.
@@ -109,10 +128,15 @@ func (p *program) askSecret(question string) ([]byte, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return nil, failedf(exitConfirm, "put it in a file and name that in "+passphraseEnv, "the key file needs a passphrase, and there is no terminal to ask on")
 	}
+	stdin := int(os.Stdin.Fd())
+	before, err := term.GetState(stdin)
+	if err != nil {
+		return nil, failed(exitFailed, err, "")
+	}
 	fmt.Fprint(p.stderr, question)
-	text, err := term.ReadPassword(int(os.Stdin.Fd()))
+	text, err := answer(func() ([]byte, error) { return term.ReadPassword(stdin) })
 	fmt.Fprintln(p.stderr)
-	return text, failed(exitFailed, err, "")
+	return text, asFailure(errors.Join(err, term.Restore(stdin, before))) // Ctrl-C leaves it without an echo
 }
 
 func newInit(p *program) *cobra.Command {
@@ -121,7 +145,7 @@ func newInit(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make this device's keys",
-		Args:  cobra.NoArgs,
+		Args:  takes(""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := os.Stat(p.home().keyFile()); err == nil {
 				return failedf(exitFailed, "zsync id", "this device has its keys already (%s)", p.home().keyFile())
@@ -138,16 +162,16 @@ func newInit(p *program) *cobra.Command {
 			return p.printID(keys, name)
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "what other devices call this one (default: the host's name)")
+	cmd.Flags().StringVar(&name, "name", "", "`NAME` that other devices call this one by (default: the host's name)")
 	cmd.Flags().BoolVar(&sealed, "passphrase", false, "ask for a passphrase that seals the key file")
-	return cmd
+	return p.jsonFlag(cmd)
 }
 
 func newID(p *program) *cobra.Command {
 	return p.jsonFlag(&cobra.Command{
 		Use:   "id",
 		Short: "Show this device's key, name and id",
-		Args:  cobra.NoArgs,
+		Args:  takes(""),
 		RunE: func(*cobra.Command, []string) error {
 			keys, err := p.loadOrMakeKeys(false)
 			if err != nil {
@@ -165,7 +189,7 @@ func (p *program) printID(keys *security.Keys, name string) error {
 		return err
 	}
 	if p.json {
-		return json.NewEncoder(p.stdout).Encode(struct {
+		return p.printJSON(struct {
 			Version int    `json:"v"`
 			Key     string `json:"key"`
 			Device  string `json:"device"`
@@ -177,13 +201,19 @@ func (p *program) printID(keys *security.Keys, name string) error {
 }
 
 func newVersion(p *program) *cobra.Command {
-	return &cobra.Command{
+	return p.jsonFlag(&cobra.Command{
 		Use:   "version",
 		Short: "Show the version",
-		Args:  cobra.NoArgs,
+		Args:  takes(""),
 		RunE: func(*cobra.Command, []string) error {
+			if p.json {
+				return p.printJSON(struct {
+					Version int    `json:"v"`
+					Program string `json:"version"`
+				}{1, version})
+			}
 			_, err := fmt.Fprintf(p.stdout, "zsync %s\n", version)
 			return err
 		},
-	}
+	})
 }

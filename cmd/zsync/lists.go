@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -22,8 +21,8 @@ func (p *program) newList(name, short, shortLs string, print func(control.Status
 		}
 		return print(st)
 	}
-	parent := &cobra.Command{Use: name, Short: short, Args: cobra.NoArgs, RunE: list}
-	parent.AddCommand(p.jsonFlag(&cobra.Command{Use: "ls", Short: shortLs, Args: cobra.NoArgs, RunE: list}))
+	parent := &cobra.Command{Use: name, Short: short, Args: takes(""), RunE: list}
+	parent.AddCommand(p.jsonFlag(&cobra.Command{Use: "ls", Short: shortLs, Args: takes(""), RunE: list}))
 	return p.jsonFlag(parent)
 }
 
@@ -49,7 +48,7 @@ func (p *program) printDevices(st control.Status) error {
 	out := newTable(p.stdout)
 	for _, line := range lines {
 		if p.json {
-			if err := json.NewEncoder(p.stdout).Encode(line); err != nil {
+			if err := p.printJSON(line); err != nil {
 				return err
 			}
 			continue
@@ -77,7 +76,7 @@ func (p *program) printFolders(st control.Status) error {
 	out := newTable(p.stdout)
 	for _, f := range st.Folders {
 		if p.json {
-			if err := json.NewEncoder(p.stdout).Encode(folderEntry{1, f.Label, f.Path, f.Space, f.Role, f.State}); err != nil {
+			if err := p.printJSON(folderEntry{1, f.Label, f.Path, f.Space, f.Role, f.State}); err != nil {
 				return err
 			}
 			continue
@@ -86,6 +85,9 @@ func (p *program) printFolders(st control.Status) error {
 	}
 	if err := out.flush(); err != nil || p.json {
 		return err
+	}
+	if len(st.Folders) == 0 && len(st.Offered) == 0 {
+		fmt.Fprintln(p.stderr, noFolders)
 	}
 	for _, label := range st.Offered {
 		fmt.Fprintf(p.stderr, "%s is in the circle and not here; to have it:  zsync watch DIR --label %s\n", printable(label), quoted(label))

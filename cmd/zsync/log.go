@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,23 +16,72 @@ import (
 
 func newLog(p *program) *cobra.Command {
 	var folder string
+	var follow bool
 	cmd := &cobra.Command{
 		Use:   "log [PATH]",
 		Short: "Show who did what, and when",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  takes("[PATH]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			under := strings.TrimSuffix(strings.Join(args, ""), "/")
-			err := p.history(cmd.Context(), folder, func(line control.Line) error {
+			st, err := p.status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			under, err := placeOf(strings.Join(args, ""), &folder, st)
+			if err != nil {
+				return err
+			}
+			columns := columnsOfLog(folder, st)
+			show := func(line control.Line) error {
 				if under != "" && !within(line.Path, under) && !within(line.From, under) {
 					return nil
 				}
-				return p.printLine(line)
-			})
-			return failed(exitFailed, err, "zsync folders")
+				return p.printLine(line, columns)
+			}
+			if follow {
+				return p.followHistory(cmd.Context(), folder, show)
+			}
+			return failed(exitFailed, p.history(cmd.Context(), folder, show), "zsync folders")
 		},
 	}
 	cmd.Flags().StringVar(&folder, "folder", "", "only the folder with this `LABEL`")
+	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what happens, until Ctrl-C or until the device ends")
 	return p.jsonFlag(cmd)
+}
+
+// followHistory shows what has happened and what happens, until the person has
+// seen enough or the device ends. That is how it ends, and no failure.
+func (p *program) followHistory(ctx context.Context, label string, show func(control.Line) error) error {
+	for deadline := time.Now().Add(startingTime); ; {
+		err := p.client().Follow(ctx, label, show)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case !errors.Is(err, control.ErrUnreachable):
+			return failed(exitFailed, err, "zsync folders")
+		case !p.starting() || time.Now().After(deadline):
+			return failed(exitUnreachable, err, "start it with  zsync daemon  or leave --follow out")
+		}
+		time.Sleep(pollEvery)
+	}
+}
+
+// placeOf returns a place in a folder's tree: what was typed, or, where that is a
+// path of this computer (it begins with / or a dot), where in which folder that lies.
+func placeOf(typed string, folder *string, st control.Status) (string, error) {
+	first, _, _ := strings.Cut(typed, "/")
+	if typed == "" || first != "" && first != "." && first != ".." {
+		return strings.TrimSuffix(typed, "/"), nil
+	}
+	path := resolved(typed)
+	for _, f := range st.Folders {
+		dir := resolved(f.Path)
+		if !liesIn(path, dir) || *folder != "" && *folder != f.Label {
+			continue
+		}
+		*folder = f.Label
+		return strings.TrimPrefix(strings.TrimPrefix(path, dir), "/"), nil
+	}
+	return "", failedf(exitFailed, "zsync folders", "%s lies in no folder of this device", path)
 }
 
 // within reports whether path is dir or below it.
@@ -51,7 +100,7 @@ func (p *program) history(ctx context.Context, label string, yield func(control.
 		}
 		found := label == ""
 		for _, reg := range w.folders {
-			if label != "" && reg.Label != label {
+			if label != "" && string(reg.Label) != label {
 				continue
 			}
 			found = true
@@ -83,11 +132,32 @@ func (p *program) stoppedHistory(reg device.Registration, yield func(control.Lin
 	return nil
 }
 
-func (p *program) printLine(line control.Line) error {
-	if p.json {
-		return json.NewEncoder(p.stdout).Encode(line)
+// logColumns is how wide the columns of a log on a screen are.
+type logColumns struct{ folder, device int }
+
+// columnsOfLog leaves the folders out where all lines are about one.
+func columnsOfLog(folder string, st control.Status) logColumns {
+	columns := logColumns{device: columnsIn(printable(st.Device.Name))}
+	for _, d := range st.Circle {
+		columns.device = max(columns.device, columnsIn(printable(d.Name)))
 	}
-	text := fmt.Sprintf("%s  %-12s %-7s %s", line.Wall, printable(line.Name), line.Op, printable(line.Path))
+	for _, f := range st.Folders {
+		if folder == "" && len(st.Folders) > 1 {
+			columns.folder = max(columns.folder, columnsIn(printable(f.Label)))
+		}
+	}
+	return columns
+}
+
+func (p *program) printLine(line control.Line, columns logColumns) error {
+	if p.json {
+		return p.printJSON(line)
+	}
+	text := localTime(line.Wall) + "  "
+	if columns.folder > 0 {
+		text += padded(printable(line.Folder), columns.folder) + "  "
+	}
+	text += fmt.Sprintf("%s  %-7s %s", padded(printable(line.Name), columns.device), line.Op, printable(line.Path))
 	if line.From != "" {
 		text += "  (was " + printable(line.From) + ")"
 	}
@@ -96,4 +166,13 @@ func (p *program) printLine(line control.Line) error {
 	}
 	_, err := fmt.Fprintln(p.stdout, text)
 	return err
+}
+
+// localTime shows a time written by package control as this person's clock does.
+func localTime(text string) string {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return text
+	}
+	return at.Local().Format(time.DateTime)
 }

@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case errors.As(err, &failed):
 	default: // cobra's own complaints
-		failed = &failure{code: exitUsage, what: err.Error(), hint: cmd.CommandPath() + " --help"}
+		failed = complaint(cmd, err)
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		failed = &failure{code: exitInterrupted}

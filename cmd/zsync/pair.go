@@ -23,10 +23,10 @@ func newPair(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pair --key KEY",
 		Short: "Pair with another device by its key; run it on both",
-		Args:  cobra.NoArgs,
+		Args:  byKey,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if keyText == "" {
-				return failedf(exitUsage, "zsync id (on the other device) shows its key", "this version pairs by key: --key is missing")
+				return byKey(cmd, []string{""})
 			}
 			key, err := p.otherKey(keyText)
 			if err != nil {
@@ -49,8 +49,16 @@ func newPair(p *program) *cobra.Command {
 	cmd.Flags().StringVar(&keyText, "key", "", "the other device's `KEY` (zs1…; zsync id shows it)")
 	cmd.Flags().StringVar(&peer, "peer", "", "where the other device listens, `HOST:PORT`")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the two are paired")
-	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long --wait waits")
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long --wait waits, a time such as `30s`")
 	return cmd
+}
+
+// byKey refuses a code: this version knows none.
+func byKey(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return failedf(exitUsage, "zsync pair --key KEY, with the key that  zsync id  shows on the other device", "this version pairs by key, not by a code: --key is missing")
 }
 
 // printPaired says what is left to do, with this device's key in full.

@@ -67,6 +67,9 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		newInit(p), newID(p), newWatch(p), newServe(p), newDaemon(p), newPair(p),
 		newDevices(p), newFolders(p), newStatus(p), newLog(p), newVersion(p),
 	)
+	root.DisableSuggestions = true // complaint makes them
+	root.SetFlagErrorFunc(wrongFlag)
+	tidyBuiltIns(root)
 	return root
 }
 

@@ -80,8 +80,7 @@ func (p *program) assemble(f deviceFlags, sameFolder string) (a *appliance, err 
 
 // wire connects the machines with the sockets and the disk.
 func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder string) (err error) {
-	lost, err := a.beginGeneration()
-	if err != nil {
+	if err := a.beginGeneration(); err != nil {
 		return err
 	}
 	trust, circle, err := device.Known(a.database, a.home.trusted())
@@ -103,14 +102,19 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 	a.running, err = device.NewRunning(device.Host{
 		Mailbox: zeromq.NewNetwork(mailbox), Transfer: zeromq.NewNetwork(transfer), Gate: zeromq.NewGate(a.context),
 		Open: func(order device.OpenFolder, post func(device.Address, any)) (device.Opened, error) {
-			return a.open(order, sameFolder, post)
+			order.Same = order.Same || order.Dir == sameFolder
+			opened, err := a.open(order, post)
+			if err == nil && order.Same {
+				sameFolder = "" // the word is for the directory that is there now
+			}
+			return opened, err
 		},
 		OldStore:     a.oldStore,
 		WriteTrusted: func(text []byte) error { return renameio.WriteFile(a.home.trusted(), text, 0o600) },
 		Seed:         seed,
 		Log:          slog.New(slog.NewTextHandler(logTo(p.stderr), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, a.database,
-		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed(), Lost: lost},
+		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed()},
 		device.LinkConfig{
 			Keys: keys, Certificate: cert, UUID: uuid, Name: s.Name, Endpoint: advertised(s.Listen),
 			TransferPort: portOf(transfer.Endpoint()), Trust: trust, Circle: circle, Peers: staticPeers(s.Peers),
@@ -133,7 +137,7 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 func (a *appliance) listen(p *program, keys *security.Keys, s *settings) (mailbox, transfer *zeromq.Link, err error) {
 	_, secret := keys.Curve()
 	mailbox, err = a.bind("--listen", s.Listen, zeromq.Config{
-		Key: keys.Key(), Secret: secret, Multipart: true, MessageBytesMax: 1 << 20,
+		Key: keys.Key(), Secret: secret, Multipart: true, AdmitPending: true, MessageBytesMax: 1 << 20,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -169,23 +173,27 @@ func (a *appliance) bind(flag, address string, cfg zeromq.Config) (*zeromq.Link,
 }
 
 // beginGeneration counts the starts of this home, so that a home that was
-// restored from a backup or copied is known as one.
-func (a *appliance) beginGeneration() (lost bool, err error) {
+// restored from a backup or copied is known as one. That it is lost is written down
+// with it, since some spaces may not be opened before a later start.
+func (a *appliance) beginGeneration() error {
 	const bucket = "generation"
 	var recorded security.Generation
-	err = a.database.View(func(tx kv.Tx) (err error) {
+	err := a.database.View(func(tx kv.Tx) (err error) {
 		recorded, err = security.ParseGeneration(tx.Get(bucket, []byte("recorded")))
 		return err
 	})
 	if err != nil {
-		return false, err
+		return err
 	}
 	next, lost, err := security.CheckGeneration(a.home.generation(), recorded)
 	if err != nil {
-		return false, err
+		return err
 	}
-	return lost, a.database.Update(func(tx kv.Tx) error {
+	return a.database.Update(func(tx kv.Tx) error {
 		tx.Put(bucket, []byte("recorded"), next.Encode())
+		if lost {
+			device.NoteLoss(tx, draw())
+		}
 		return nil
 	})
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -11,17 +10,26 @@ import (
 
 func (p *program) printStatus(st control.Status) error {
 	if p.json {
-		return json.NewEncoder(p.stdout).Encode(st)
+		return p.printJSON(st)
 	}
 	if !st.Running {
-		fmt.Fprintln(p.stderr, "No device is running for this home; start it with  zsync daemon")
+		fmt.Fprintln(p.stderr, "No device is running for this home; start it with  zsync daemon  or  zsync watch DIR")
 	}
 	out := newTable(p.stdout)
 	out.row(st.Device.Name, shortKey(st.Device.Key), listening(st))
 	addFolders(out, st)
 	addPeers(out, st)
-	return out.flush()
+	if err := out.flush(); err != nil {
+		return err
+	}
+	if len(st.Folders) == 0 && len(st.Offered) == 0 {
+		fmt.Fprintln(p.stderr, noFolders)
+	}
+	return nil
 }
+
+// noFolders says what a device without folders is for.
+const noFolders = "This device keeps no folder yet; to share one:  zsync watch DIR"
 
 func listening(st control.Status) string {
 	if st.Running {
@@ -99,11 +107,12 @@ func addPeers(out *table, st control.Status) {
 		if name == "" {
 			name = shortKey(peer.Key)
 		}
+		at := strings.TrimPrefix(peer.Endpoint, "tcp://")
 		if peer.State == "connecting" {
-			out.row(name, peer.State, peer.Endpoint)
+			out.row(name, peer.State, at)
 			continue
 		}
-		out.row(name, peer.State, fmt.Sprintf("%s, sent %s, received %s", peer.Endpoint, octets(peer.Sent), octets(peer.Received)))
+		out.row(name, peer.State, fmt.Sprintf("%s, sent %s, received %s", at, octets(peer.Sent), octets(peer.Received)))
 	}
 	notes := notesOf(st)
 	if len(notes) > 0 && len(st.Peers) > 0 {
@@ -115,6 +124,9 @@ func addPeers(out *table, st control.Status) {
 }
 
 func notesOf(st control.Status) (notes []string) {
+	if st.CircleWhy != "" {
+		notes = append(notes, st.CircleWhy)
+	}
 	for _, p := range st.Pending {
 		who := shortKey(p.Key)
 		if p.Name != "" {

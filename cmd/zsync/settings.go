@@ -35,11 +35,11 @@ type deviceFlags struct {
 func (f *deviceFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.listen, "listen", "", "where peers connect, `HOST:PORT` (remembered; default: all interfaces, a free port chosen once)")
 	cmd.Flags().StringVar(&f.transfer, "listen-transfer", "", "where peers fetch data, `HOST:PORT` (remembered; default: a free port on the same host)")
-	cmd.Flags().StringVar(&f.name, "name", "", "what other devices call this one (remembered; default: the host's name)")
+	cmd.Flags().StringVar(&f.name, "name", "", "`NAME` that other devices call this one by (remembered; default: the host's name)")
 	cmd.Flags().StringArrayVar(&f.peers, "peer", nil, "a device to dial, `HOST:PORT[,KEY]` (repeatable, remembered)")
-	cmd.Flags().StringVar(&f.iface, "interface", "", "interface for beacons; this version sends none and dials --peer and pair --peer addresses")
-	cmd.Flags().IntVar(&f.beaconPort, "beacon-port", 5670, "ZRE discovery port; this version sends no beacons")
-	cmd.Flags().StringVar(&f.ui, "ui", "off", "address of the web page; this version has none")
+	cmd.Flags().StringVar(&f.iface, "interface", "", "interface `NAME` for beacons; this version sends none and dials --peer and pair --peer addresses")
+	cmd.Flags().IntVar(&f.beaconPort, "beacon-port", 5670, "ZRE discovery port `N`; this version sends no beacons")
+	cmd.Flags().StringVar(&f.ui, "ui", "off", "`HOST:PORT` of the web page; this version has none")
 }
 
 // settle reads the settings, changes what the flags say, and fills in what was

@@ -16,7 +16,7 @@ func newStatus(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how far everything is, on one screen",
-		Args:  cobra.NoArgs,
+		Args:  takes(""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if wait {
 				return p.waitInSync(cmd.Context(), timeout, connected)
@@ -30,7 +30,7 @@ func newStatus(p *program) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every device of the circle has been seen and all folders are in sync with all of them")
 	cmd.Flags().BoolVar(&connected, "connected", false, "with --wait: count only devices that are linked now")
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long --wait waits (default: forever)")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long --wait waits, a time such as `30s` (default: forever)")
 	return p.jsonFlag(cmd)
 }
 

@@ -18,7 +18,7 @@ import (
 // stoppedStatus reads what a device that does not run has written down.
 func (p *program) stoppedStatus() (control.Status, error) {
 	st := control.Empty()
-	keys, err := p.loadKeys()
+	keys, err := p.loadOrMakeKeys(false)
 	if err != nil {
 		return st, err
 	}

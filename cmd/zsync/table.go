@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"strings"
-	"unicode/utf8"
 )
 
 // table writes rows whose columns stand below each other.
@@ -29,17 +28,17 @@ func (t *table) flush() error {
 			if i == len(wide) {
 				wide = append(wide, 0)
 			}
-			wide[i] = max(wide[i], utf8.RuneCountInString(cell))
+			wide[i] = max(wide[i], columnsIn(cell))
 		}
 	}
 	var text strings.Builder
 	for _, row := range t.rows {
 		var line strings.Builder
 		for i, cell := range row {
-			line.WriteString(cell)
 			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", wide[i]-utf8.RuneCountInString(cell)+2))
+				cell = padded(cell, wide[i]+2)
 			}
+			line.WriteString(cell)
 		}
 		text.WriteString(strings.TrimRight(line.String(), " "))
 		text.WriteByte('\n')

@@ -12,10 +12,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/control"
+	"github.com/zsync/zsync/internal/device"
 )
 
 func newWatch(p *program) *cobra.Command {
@@ -28,7 +31,7 @@ func newWatch(p *program) *cobra.Command {
 		Long: "Adds DIR to the folders of this device and runs the device until Ctrl-C or SIGTERM,\n" +
 			"which end it with exit code 0. Where the device runs already, it takes the folder\n" +
 			"over, and this command only shows how far it is.",
-		Args: cobra.ExactArgs(1),
+		Args: takes("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			order, err := watchOrder(args[0], label, role)
 			if err != nil {
@@ -38,6 +41,9 @@ func newWatch(p *program) *cobra.Command {
 				return err
 			}
 			if err := p.ensureDir(cmd.Context(), order); err != nil {
+				return err
+			}
+			if err := p.lookAround(cmd.Context(), order); err != nil {
 				return err
 			}
 			same := ""
@@ -66,8 +72,9 @@ func watchOrder(dir, label, role string) (*control.Folder, error) {
 	if label == "" {
 		label = filepath.Base(path)
 	}
-	if _, err := zsync.ParseName(label); err != nil {
-		return nil, failed(exitUsage, fmt.Errorf("label: %w", err), "choose one with --label")
+	label = norm.NFC.String(label) // which some systems' names are not in
+	if _, err := device.ParseLabel(label); err != nil {
+		return nil, failed(exitUsage, err, "choose one with --label")
 	}
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		return nil, failedf(exitUsage, "watch the directory that it is in", "%s is not a directory", path)
@@ -101,15 +108,81 @@ func (p *program) ensureDir(ctx context.Context, f *control.Folder) error {
 	return failed(exitFailed, os.MkdirAll(f.Path, 0o755), "")
 }
 
+// lookAround refuses a directory that this device keeps under another label or that
+// another device has, and says what becomes of folders that lie in each other.
+func (p *program) lookAround(ctx context.Context, f *control.Folder) error {
+	folders, err := p.keptFolders(ctx)
+	if err != nil {
+		return err
+	}
+	dir := resolved(f.Path)
+	var nested []string
+	for _, other := range folders {
+		switch at := resolved(other.Path); {
+		case other.Label == f.Label:
+			return nil // it is ours; whether the directory is the same one, the device says
+		case at == dir:
+			return failedf(exitFailed, "zsync folders", "this device keeps %s already, under the label %q", f.Path, other.Label)
+		case liesIn(dir, at):
+			nested = append(nested, leftOut(f, &other))
+		case liesIn(at, dir):
+			nested = append(nested, leftOut(&other, f))
+		}
+	}
+	if err := checkFree(dir); err != nil {
+		return err
+	}
+	for _, sentence := range nested {
+		fmt.Fprintln(p.stderr, printable(sentence))
+	}
+	return nil
+}
+
+func leftOut(inner, outer *control.Folder) string {
+	return fmt.Sprintf("%s lies in %s: it is left out of %s, and kept in sync as %s alone.", inner.Path, outer.Path, outer.Label, inner.Label)
+}
+
+// checkFree refuses a directory that another process has open as a folder.
+func checkFree(dir string) error {
+	lock := flock.New(filepath.Join(dir, zsync.PrivateDir, "lock"), flock.SetFlag(os.O_RDWR)) // made by nobody here
+	free, err := lock.TryLock()
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err == nil && !free:
+		return failedf(exitFailed, "zsync status, with the --home of that device", "%s is kept in sync by another device on this computer (%s is locked)", dir, lock.Path())
+	case err == nil:
+		err = lock.Unlock()
+	}
+	return failed(exitFailed, err, "")
+}
+
+// keptFolders returns the folders of this device, whether it runs or not.
+func (p *program) keptFolders(ctx context.Context) (folders []control.Folder, err error) {
+	err = orWithout(ctx, func() error {
+		st, err := p.client().Status(ctx)
+		folders = st.Folders
+		return err
+	}, func() error {
+		w, err := p.written()
+		for _, reg := range w.folders {
+			folders = append(folders, control.Stopped(reg))
+		}
+		return err
+	})
+	return folders, err
+}
+
 // confirm asks a person; without a terminal, hint is what answers the question.
 func (p *program) confirm(question, hint string) (yes bool, err error) {
 	if !isTerminal(os.Stdin) || !isTerminal(p.stderr) {
 		return false, failedf(exitConfirm, hint, "%s There is no terminal to ask on", question)
 	}
 	fmt.Fprintf(p.stderr, "%s [y/N] ", printable(question))
-	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	line, err := answer(func() (string, error) { return bufio.NewReader(os.Stdin).ReadString('\n') })
 	if err != nil && !errors.Is(err, io.EOF) {
-		return false, failed(exitFailed, err, "")
+		fmt.Fprintln(p.stderr)
+		return false, asFailure(err)
 	}
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes", nil
@@ -120,7 +193,7 @@ func newServe(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve DIR",
 		Short: "Take every folder offered, each under DIR/LABEL, forever",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := filepath.Abs(args[0])
 			if err == nil {
@@ -141,7 +214,7 @@ func newDaemon(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "daemon",
 		Short: "Run the device with the folders that it has",
-		Args:  cobra.NoArgs,
+		Args:  takes(""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.runWith(cmd.Context(), f, "", control.Order{})
 		},
@@ -159,6 +232,7 @@ func (p *program) runWith(ctx context.Context, f deviceFlags, sameFolder string,
 	f.warn(p.stderr)
 	a, err := p.assemble(f, sameFolder)
 	if errors.Is(err, errRunning) {
+		order.Same = sameFolder != ""
 		return p.handOver(ctx, f, order)
 	}
 	if err != nil {

@@ -111,6 +111,14 @@ func TestAnOrderThatMakesNoSenseIsRefused(t *testing.T) {
 		{Pair: &Dialed{Key: "zs1nokey"}},
 		{Peer: &Dialed{Key: "zs1nokey", Address: "h:1"}},
 		{Serve: strings.Repeat("x", orderBytesMax)},
+		{Serve: "relative"},
+		{Unwatch: "a/b"},
+		{Unwatch: "Bjo\u0308rk"},
+		{Watch: &Folder{Label: "", Path: "/p"}},
+		{Watch: &Folder{Label: "a\x1b[31m", Path: "/p"}},
+		{Watch: &Folder{Label: "Bjo\u0308rk", Path: "/p"}},
+		{Watch: &Folder{Label: "Photos", Path: "p"}},
+		{Watch: &Folder{Label: "Photos", Path: "/p", Role: "king"}},
 	} {
 		if err := client.Do(t.Context(), order); err == nil {
 			t.Errorf("taken: %.80v", order)

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -40,6 +42,7 @@ type Running interface {
 // Order is one thing that a person asks of the running device; one field is set.
 type Order struct {
 	Watch   *Folder `json:"watch,omitempty"`
+	Same    bool    `json:"same_folder,omitempty"` // with Watch: a person vouches for the directory
 	Unwatch string  `json:"unwatch,omitempty"`
 	Serve   string  `json:"serve,omitempty"`
 	Pair    *Dialed `json:"pair,omitempty"`
@@ -85,9 +88,10 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("GET "+pathStatus, s.status)
 	mux.HandleFunc("POST "+pathOrder, s.order)
 	mux.HandleFunc("GET "+pathLog, s.log)
+	mux.HandleFunc("GET "+pathFollow, s.follow)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerReadTime}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerReadTime, BaseContext: func(net.Listener) context.Context { return ctx }}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(s.listener) }()
 	select {
@@ -138,12 +142,23 @@ func (s *Server) order(w http.ResponseWriter, r *http.Request) {
 // orders returns what the device is to do: nothing for an empty order.
 func (o Order) orders() (out []any, err error) {
 	if o.Watch != nil {
-		out = append(out, device.Watch{Registration: device.Registration{Label: o.Watch.Label, Dir: o.Watch.Path, Role: o.Watch.Role}})
+		reg, err := o.Watch.registration()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, device.Watch{Registration: reg, Same: o.Same})
 	}
 	if o.Unwatch != "" {
-		out = append(out, device.Unwatch{Label: o.Unwatch})
+		label, err := device.ParseLabel(o.Unwatch)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, device.Unwatch{Label: label})
 	}
 	if o.Serve != "" {
+		if err := checkDir(o.Serve); err != nil {
+			return nil, err
+		}
 		out = append(out, device.ServeAll{Dir: o.Serve})
 	}
 	if o.Pair != nil {
@@ -166,6 +181,27 @@ func (o Order) orders() (out []any, err error) {
 		out = append(out, device.AskProgress{})
 	}
 	return out, nil
+}
+
+// registration parses what a person wants to watch.
+func (f *Folder) registration() (reg device.Registration, err error) {
+	if reg.Label, err = device.ParseLabel(f.Label); err != nil {
+		return reg, err
+	}
+	if f.Role != "" && f.Role != "sync" {
+		return reg, fmt.Errorf("role %q: this version knows only the role sync", f.Role)
+	}
+	reg.Dir, reg.Role = f.Path, f.Role
+	return reg, checkDir(f.Path)
+}
+
+// checkDir refuses what names no directory, or another one for this process than
+// for whoever typed it.
+func checkDir(path string) error {
+	if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
+		return fmt.Errorf("%q is not an absolute path", path)
+	}
+	return nil
 }
 
 // log streams the history of a folder, or of all, as NDJSON.

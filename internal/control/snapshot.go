@@ -8,6 +8,7 @@ import (
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/device"
 	"github.com/zsync/zsync/security"
+	"github.com/zsync/zsync/zre"
 )
 
 // statusOf turns a snapshot into what is printed. Lists are never null.
@@ -17,6 +18,7 @@ func statusOf(s device.Snapshot) Status {
 	st.Device = Self{Key: s.Key.String(), Device: s.Device.String(), Name: s.Name}
 	st.Circle = devicesOf(s.Circle)
 	st.Offered = append(st.Offered, s.Offered...)
+	st.CircleWhy = s.Silent
 	st.Counters = Counters{Commands: s.Links.Parsed, Ignored: s.Links.Ignored, Queued: s.Links.Queued, Joining: s.Joining}
 	for _, f := range s.Folders {
 		st.Folders = append(st.Folders, folderOf(f))
@@ -46,7 +48,7 @@ func Empty() Status {
 // Stopped is a folder of a device that does not run.
 func Stopped(reg device.Registration) Folder {
 	return Folder{
-		Label: reg.Label, Path: reg.Dir, Space: reg.Space.String(), Role: role(reg.Role), State: device.StateOffline,
+		Label: string(reg.Label), Path: reg.Dir, Space: reg.Space.String(), Role: role(reg.Role), State: device.StateOffline,
 		Held: []Held{}, Problems: []Problem{}, Devices: []Device{},
 	}
 }
@@ -97,7 +99,10 @@ func folderOf(f device.FolderStatus) Folder {
 		Files: f.Replica.Files, Bytes: f.Replica.Bytes, NeedFiles: f.Replica.NeedFiles, NeedBytes: f.Replica.NeedBytes,
 		Conflicts: f.Replica.Conflicts, Held: []Held{}, Problems: []Problem{},
 		Frontier: hex.EncodeToString(f.Frontier[:]), Lamport: f.Lamport, Devices: devicesOf(f.Devices),
-		Resumed: f.Resumed, Reused: f.Reused, Current: string(f.Current),
+		Resumed: f.Resumed, Reused: f.Reused, Current: string(f.Current), Why: f.Why,
+	}
+	if f.Why != "" {
+		out.Problems = append(out.Problems, Problem{Code: "halted", Why: f.Why})
 	}
 	if f.Watch != "" {
 		out.Problems = append(out.Problems, Problem{Code: "watch", Why: f.Watch})
@@ -110,7 +115,7 @@ func folderOf(f device.FolderStatus) Folder {
 
 func haltedOf(h device.Halted) Folder {
 	return Folder{
-		Label: h.Label, Path: h.Dir, Space: h.Space.String(), Role: role(h.Role), State: device.StateHalted, Why: h.Why,
+		Label: string(h.Label), Path: h.Dir, Space: h.Space.String(), Role: role(h.Role), State: device.StateHalted, Why: h.Why,
 		Held: []Held{}, Problems: []Problem{{Code: "halted", Why: h.Why}}, Devices: []Device{},
 	}
 }
@@ -130,10 +135,15 @@ func devicesOf(list []device.DeviceStatus) []Device {
 	return out
 }
 
+// linkWords say how a connection came about. A peer without one is connecting.
+var linkWords = map[zre.LinkKind]string{
+	zre.LinkNone: "none", zre.LinkRequired: "static", zre.LinkSighted: "lan", zre.LinkIncoming: "incoming",
+}
+
 func peerOf(p device.PeerStatus) Peer {
 	out := Peer{
-		Key: p.Key.String(), Name: p.Name, State: "ready", Link: "static", Endpoint: p.Endpoint,
-		Sent: p.Sent, Received: p.Received,
+		Key: p.Key.String(), Name: p.Name, State: "ready", Link: linkWords[p.Link], Endpoint: "tcp://" + strings.TrimPrefix(p.Endpoint, "tcp://"),
+		Sent: p.Sent, Received: p.Received, RTT: float64(p.RoundTrip.Microseconds()) / 1000,
 	}
 	if p.Device != (zsync.DeviceID{}) {
 		out.Device = p.Device.String()

@@ -13,6 +13,8 @@ type Status struct {
 	Keys     []string  `json:"keys"`    // of the devices in the circle
 	Offered  []string  `json:"offered"` // labels of the circle's folders that are not kept here
 	Counters Counters  `json:"counters"`
+	// CircleWhy says why this device writes nothing to the circle's log; "": it does.
+	CircleWhy string `json:"circle_why,omitempty"`
 }
 
 // Self is the device that answers.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/zsync/zsync/internal/device"
 	"github.com/zsync/zsync/security"
+	"github.com/zsync/zsync/zre"
 )
 
 // TestAttemptsOfThoseWhoWereLetInAreNoNews keeps the list to what a person may
@@ -42,6 +43,27 @@ func TestAttemptsOfThoseWhoWereLetInAreNoNews(t *testing.T) {
 	}
 	if st.Device.Name != "laptop" || st.Device.Key != "zs1self" || !st.Running {
 		t.Errorf("device %+v", st.Device)
+	}
+}
+
+func TestAPeersLineTellsHowItIsReachedAndHowFast(t *testing.T) {
+	f := &fake{snapshot: device.Snapshot{Links: device.LinkStatus{Peers: []device.PeerStatus{
+		{Name: "a", Link: zre.LinkRequired, RoundTrip: 1234567 * time.Nanosecond},
+		{Name: "b", Link: zre.LinkIncoming},
+		{Name: "c", Link: zre.LinkSighted},
+		{Name: "d", Connecting: true},
+	}}}}
+	client, _ := serving(t, f)
+	st, err := client.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range st.Peers {
+		got = append(got, fmt.Sprint(p.Name, " ", p.Link, " ", p.RTT))
+	}
+	if want := []string{"a static 1.234", "b incoming 0", "c lan 0", "d none 0"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

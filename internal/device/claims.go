@@ -7,7 +7,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -19,14 +18,21 @@ import (
 
 // bucketClaims holds the folder operations of the circle: label, NUL and stamp
 // lead to the space and genesis claimed. The lowest stamp of a label is the
-// folder; the others rebase.
+// folder; the others rebase, once they are members of its space.
 const bucketClaims = "claims"
+
+// bucketRebased holds label, NUL and space of each move of a folder into another
+// space: it goes into one once, however often claims come and go.
+const bucketRebased = "rebased"
 
 const (
 	claimsPerBodyMax = 1000
 	// foldersMax is how many folders a device keeps: each costs a database, watches
 	// and descriptors, and any device of the circle can offer some.
 	foldersMax = 256
+	// scoutsMax is how many spaces are scouted at one time, and how many claims of one
+	// label are looked at: each costs a database, and any device can claim some.
+	scoutsMax = 8
 )
 
 // folderOp is one operation of a kind 10 body (docs/formats.md section 2).
@@ -50,7 +56,7 @@ func decodeFolderBody(body []byte) ([]folderOp, error) {
 		return nil, fmt.Errorf("device: %d folder operations", len(ops))
 	}
 	for _, op := range ops {
-		if _, err := zsync.ParseName(op.Label); err != nil || op.Op != opClaim || op.Genesis.Space() != op.Space {
+		if _, err := ParseLabel(op.Label); err != nil || op.Op != opClaim || op.Genesis.Space() != op.Space {
 			return nil, fmt.Errorf("device: claim of label %q makes no sense", op.Label)
 		}
 	}
@@ -88,11 +94,11 @@ func (h *HomeMachine) foldEvent(tx kv.Tx, ev eventlog.Event) {
 		return // folds as empty, on every device alike
 	}
 	for i, op := range ops {
-		tx.Put(bucketClaims, claimKey(op.Label, ev.Header.Stamp(uint32(i))), append(op.Space[:], op.Genesis[:]...))
+		tx.Put(bucketClaims, claimKey(Label(op.Label), ev.Header.Stamp(uint32(i))), append(op.Space[:], op.Genesis[:]...))
 	}
 }
 
-func claimKey(label string, s zsync.Stamp) []byte {
+func claimKey(label Label, s zsync.Stamp) []byte {
 	key := append([]byte(label), 0)
 	key = binary.BigEndian.AppendUint64(key, s.Lamport)
 	key = append(key, s.Writer[:]...)
@@ -101,7 +107,7 @@ func claimKey(label string, s zsync.Stamp) []byte {
 }
 
 // claimed returns the space that a label means in the circle.
-func claimed(tx kv.Tx, label string) (id zsync.SpaceID, found bool) {
+func claimed(tx kv.Tx, label Label) (id zsync.SpaceID, found bool) {
 	kv.ScanPrefix(tx, bucketClaims, append([]byte(label), 0), func(_, value []byte) bool {
 		copy(id[:], value)
 		found = true
@@ -111,9 +117,9 @@ func claimed(tx kv.Tx, label string) (id zsync.SpaceID, found bool) {
 }
 
 // labels returns every label claimed in the circle, ascending.
-func labels(tx kv.Tx) (all []string) {
+func labels(tx kv.Tx) (all []Label) {
 	tx.Scan(bucketClaims, nil, func(key, _ []byte) bool {
-		label := string(key[:bytes.IndexByte(key, 0)])
+		label := Label(key[:bytes.IndexByte(key, 0)])
 		if len(all) == 0 || all[len(all)-1] != label {
 			all = append(all, label)
 		}
@@ -129,7 +135,7 @@ func (h *HomeMachine) unclaimed(tx kv.Tx) []byte {
 	for _, label := range sortedLabels(h.folders) {
 		reg := h.folders[label]
 		if _, taken := claimed(tx, label); !taken && reg.Founding != nil {
-			ops = append(ops, folderOp{opClaim, label, reg.Space, reg.Founding.Genesis})
+			ops = append(ops, folderOp{opClaim, string(label), reg.Space, reg.Founding.Genesis})
 		}
 	}
 	if ops == nil {
@@ -139,30 +145,88 @@ func (h *HomeMachine) unclaimed(tx kv.Tx) []byte {
 }
 
 // agree brings the folders here in line with the circle's: a folder whose label
-// means another space is rebased onto that one, and a device that serves takes
-// what it has not.
-func (h *HomeMachine) agree(tx kv.Tx, now time.Time) error {
+// means another space moves into that one, and a device that serves takes what it
+// has not.
+func (h *HomeMachine) agree(tx kv.Tx) {
+	scouts := make(map[zsync.SpaceID]Label)
 	for _, label := range labels(tx) {
 		id, _ := claimed(tx, label)
 		reg, kept := h.folders[label]
 		switch {
-		case id == h.circle.id || h.keptElsewhere(label, id):
+		case kept && h.circle.member:
+			h.converge(tx, reg, scouts)
+		case kept || id == h.circle.id || h.keptElsewhere(label, id):
 			continue // a claim to what is another log already makes no sense
-		case kept && reg.Space != id:
-			if !h.circle.member {
-				continue
-			}
-			h.rebase(tx, reg, id)
-		case !kept && h.serve != "" && servable(label) && len(h.folders) < foldersMax:
-			h.keep(tx, Registration{Label: label, Dir: filepath.Join(h.serve, label), Role: "sync", Space: id, Offered: true})
-			h.emit(Address{Part: Owner}, OpenFolder{Registration: h.folders[label]})
+		case h.serve != "" && servable(label) && len(h.folders) < foldersMax:
+			h.takeUp(tx, Registration{Label: label, Dir: filepath.Join(h.serve, string(label)), Role: "sync", Space: id, Offered: true}, zsync.SpaceID{})
 		}
 	}
-	return nil
+	h.send(scouts)
+}
+
+// converge moves a folder into the first of the spaces that its label means more
+// than its own, of those that this device has become a member of. It stays where it
+// is until then: a claim may be to a space that nobody has any more. The spaces
+// that it would rather be in are scouted.
+func (h *HomeMachine) converge(tx kv.Tx, reg Registration, scouts map[zsync.SpaceID]Label) {
+	for _, id := range h.better(tx, reg) {
+		if _, taken := scouts[id]; taken {
+			continue
+		}
+		if h.joined[id] {
+			h.rebase(tx, reg, id)
+			return
+		}
+		if len(scouts) < scoutsMax {
+			scouts[id] = reg.Label
+		}
+	}
+}
+
+// better returns the spaces that a folder's label means more than its own: those
+// claimed before it, the first one first, but for those that it has been in.
+func (h *HomeMachine) better(tx kv.Tx, reg Registration) (spaces []zsync.SpaceID) {
+	kv.ScanPrefix(tx, bucketClaims, append([]byte(reg.Label), 0), func(_, value []byte) bool {
+		id := zsync.SpaceID(value[:len(zsync.SpaceID{})])
+		if id != reg.Space && len(spaces) < scoutsMax && !slices.Contains(spaces, id) {
+			spaces = append(spaces, id)
+		}
+		return id != reg.Space
+	})
+	return slices.DeleteFunc(spaces, func(id zsync.SpaceID) bool {
+		return id == h.circle.id || h.keptElsewhere(reg.Label, id) || tx.Get(bucketRebased, rebasedKey(reg.Label, id)) != nil
+	})
+}
+
+// send has these spaces scouted, and no others.
+func (h *HomeMachine) send(scouts map[zsync.SpaceID]Label) {
+	for _, id := range bySpace(h.scouts) {
+		if _, still := scouts[id]; !still {
+			h.recall(id)
+		}
+	}
+	for _, id := range bySpace(scouts) {
+		if _, sent := h.scouts[id]; !sent && !h.keeps(id) {
+			h.scouts[id] = scouts[id]
+			h.openFolder(Registration{Label: scouts[id], Space: id, Scout: true}, zsync.SpaceID{})
+		}
+	}
+}
+
+// recall ends the scouting of a space.
+func (h *HomeMachine) recall(id zsync.SpaceID) {
+	delete(h.scouts, id)
+	h.leave(id)
+}
+
+// leave closes a space.
+func (h *HomeMachine) leave(id zsync.SpaceID) {
+	delete(h.joined, id)
+	h.emit(Address{Part: Owner}, CloseFolder{id})
 }
 
 // keptElsewhere reports whether a space is that of another folder here.
-func (h *HomeMachine) keptElsewhere(label string, id zsync.SpaceID) bool {
+func (h *HomeMachine) keptElsewhere(label Label, id zsync.SpaceID) bool {
 	for other, reg := range h.folders {
 		if other != label && reg.Space == id {
 			return true
@@ -173,28 +237,51 @@ func (h *HomeMachine) keptElsewhere(label string, id zsync.SpaceID) bool {
 
 // servable reports whether a label that another device chose may name a directory
 // here.
-func servable(label string) bool {
-	return filepath.IsLocal(label) && !strings.HasPrefix(label, ".")
+func servable(label Label) bool {
+	return filepath.IsLocal(string(label)) && label[0] != '.'
 }
 
-// rebase moves a directory from its own space into the circle's. The old
-// database stays beside the new one and lends it its hashes.
+// rebase moves a directory from its own space into another of its label, once and
+// never again. The old database stays beside the new one and lends it its hashes.
 func (h *HomeMachine) rebase(tx kv.Tx, old Registration, id zsync.SpaceID) {
+	tx.Put(bucketRebased, rebasedKey(old.Label, id), []byte{1})
 	reg := old
 	reg.Space, reg.Founding = id, nil
+	h.leave(old.Space)
+	h.takeUp(tx, reg, old.Space)
+}
+
+func rebasedKey(label Label, id zsync.SpaceID) []byte {
+	return append(append([]byte(label), 0), id[:]...)
+}
+
+// takeUp takes a directory up for a space.
+func (h *HomeMachine) takeUp(tx kv.Tx, reg Registration, cache zsync.SpaceID) {
+	if _, scouted := h.scouts[reg.Space]; scouted {
+		h.recall(reg.Space)
+	}
+	reg.Taken = h.draws.next()
 	h.keep(tx, reg)
-	h.emit(Address{Part: Owner}, CloseFolder{old.Space})
-	h.emit(Address{Part: Owner}, OpenFolder{Registration: reg, Cache: old.Space})
+	h.openFolder(reg, cache)
 }
 
 // watch registers a directory: under the circle's space of that label, or a new
 // one.
-func (h *HomeMachine) watch(tx kv.Tx, now time.Time, reg Registration) error {
+func (h *HomeMachine) watch(tx kv.Tx, now time.Time, in Watch) error {
+	reg := in.Registration
 	if old, kept := h.folders[reg.Label]; kept {
 		if old.Dir != reg.Dir {
 			return &Refusal{fmt.Sprintf("this device keeps %s under the label %q; choose another with --label", old.Dir, reg.Label)}
 		}
+		if in.Same {
+			h.vouch(old)
+		}
 		return nil
+	}
+	for _, label := range sortedLabels(h.folders) {
+		if h.folders[label].Dir == reg.Dir {
+			return &Refusal{fmt.Sprintf("this device keeps %s already, under the label %q", reg.Dir, label)}
+		}
 	}
 	if id, taken := claimed(tx, reg.Label); taken {
 		reg.Space = id
@@ -205,16 +292,22 @@ func (h *HomeMachine) watch(tx kv.Tx, now time.Time, reg Registration) error {
 		}
 		reg.Space, reg.Founding = genesis.Space(), founding
 	}
-	h.keep(tx, reg)
-	h.emit(Address{Part: Owner}, OpenFolder{Registration: reg})
+	h.takeUp(tx, reg, zsync.SpaceID{})
 	return nil
 }
 
-func (h *HomeMachine) unwatch(tx kv.Tx, label string) {
+// vouch opens a folder again, whatever its directory looks like.
+func (h *HomeMachine) vouch(reg Registration) {
+	reg.Entered, reg.Loss = true, h.loss
+	h.emit(Address{Part: Owner}, CloseFolder{reg.Space})
+	h.emit(Address{Part: Owner}, OpenFolder{Registration: reg, Same: true})
+}
+
+func (h *HomeMachine) unwatch(tx kv.Tx, label Label) {
 	if reg, kept := h.folders[label]; kept {
 		delete(h.folders, label)
 		tx.Delete(bucketFolders, []byte(label))
-		h.emit(Address{Part: Owner}, CloseFolder{reg.Space})
+		h.leave(reg.Space)
 	}
 }
 
@@ -225,6 +318,7 @@ type registrationRecord struct {
 	Space    zsync.SpaceID   `cbor:"3,keyasint"`
 	Founding *foundingRecord `cbor:"4,keyasint,omitempty"`
 	Offered  bool            `cbor:"5,keyasint,omitempty"`
+	Taken    Mark            `cbor:"6,keyasint"`
 }
 
 type foundingRecord struct {
@@ -251,7 +345,7 @@ func (r *foundingRecord) founding() *Founding {
 func (h *HomeMachine) keep(tx kv.Tx, reg Registration) {
 	h.folders[reg.Label] = reg
 	tx.Put(bucketFolders, []byte(reg.Label), wire.Marshal(registrationRecord{
-		reg.Dir, reg.Role, reg.Space, reg.Founding.record(), reg.Offered,
+		reg.Dir, reg.Role, reg.Space, reg.Founding.record(), reg.Offered, reg.Taken,
 	}))
 }
 
@@ -262,16 +356,21 @@ func (h *HomeMachine) readFolders(tx kv.Tx) (err error) {
 			err = fmt.Errorf("device: folder %q in device.db: %w", key, err)
 			return false
 		}
-		h.folders[string(key)] = Registration{
-			Label: string(key), Dir: r.Dir, Role: r.Role, Space: r.Space, Founding: r.Founding.founding(), Offered: r.Offered,
+		h.folders[Label(key)] = Registration{
+			Label: Label(key), Dir: r.Dir, Role: r.Role, Space: r.Space, Founding: r.Founding.founding(),
+			Offered: r.Offered, Taken: r.Taken,
 		}
 		return true
 	})
 	return err
 }
 
-func sortedLabels(folders map[string]Registration) []string {
+func sortedLabels(folders map[Label]Registration) []Label {
 	return slices.Sorted(maps.Keys(folders))
+}
+
+func bySpace(scouts map[zsync.SpaceID]Label) []zsync.SpaceID {
+	return slices.SortedFunc(maps.Keys(scouts), zsync.SpaceID.Compare)
 }
 
 func sortedDevices(met map[zsync.DeviceID]security.Certificate) []zsync.DeviceID {

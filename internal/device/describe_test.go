@@ -21,7 +21,7 @@ func (s *stage) describe(a *actor, e device.Effect) (lines []string) {
 	case device.NetOrders:
 		return s.describeOrders(e.To.Part, what)
 	case device.Admission:
-		return []string{"gate: trusted " + s.keyNames(what.Trusted) + ", revoked " + s.keyNames(what.Revoked)}
+		return []string{"gate: trusted " + s.keyNames(what.Trusted) + ", pending " + s.keyNames(what.Pending) + ", revoked " + s.keyNames(what.Revoked)}
 	case device.SaveTrust:
 		return []string{fmt.Sprintf("home: save trust, %d keys", strings.Count(string(what.Text), "\n")-1)}
 	case device.WriteTrusted:
@@ -59,6 +59,9 @@ func (s *stage) describe(a *actor, e device.Effect) (lines []string) {
 func (s *stage) describeOpen(o device.OpenFolder) string {
 	if s.names[o.Space] == "" {
 		s.names[o.Space] = fmt.Sprintf("%s-%d", o.Label, len(s.names))
+	}
+	if o.Scout {
+		return fmt.Sprintf("owner: scout for %s, space %s", o.Label, s.spaceName(o.Space))
 	}
 	line := fmt.Sprintf("owner: open %s at %s, space %s", o.Label, o.Dir, s.spaceName(o.Space))
 	if o.Founding != nil {
@@ -103,6 +106,10 @@ func (s *stage) describeWork(e device.Effect) []string {
 		return []string{fmt.Sprintf("disk: unstage %d", len(what.Contents))}
 	case device.ApplyBatch:
 		return describeBatch(what)
+	case device.LookAgain:
+		return []string{fmt.Sprintf("disk: look again at %d", len(what.Files))}
+	case device.PruneVersions:
+		return []string{fmt.Sprintf("disk: prune versions below %d", what.Before)}
 	}
 	return []string{fmt.Sprintf("%T", e.What)}
 }
@@ -208,7 +215,7 @@ func (s *stage) keyNames(keys []zsync.Key) string {
 func (s *stage) status(a *actor) {
 	st := a.link.Status()
 	for _, p := range st.Peers {
-		s.say(a, "  ** peer %s, session open %t, silent %t", p.Name, p.Open, p.Evasive)
+		s.say(a, "  ** peer %s, link %v, answers in %v, session open %t, silent %t", p.Name, p.Link, p.RoundTrip, p.Open, p.Evasive)
 	}
 	for _, attempt := range st.Attempts {
 		s.say(a, "  ** attempt of %s, %d times: %s", s.keyNames([]zsync.Key{attempt.Key}), attempt.Count, attempt.Why)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/eventlog"
+	"github.com/zsync/zsync/filemq"
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/replica"
 	"github.com/zsync/zsync/security"
@@ -17,7 +18,6 @@ type FolderConfig struct {
 	Keys   *security.Keys
 	Cert   security.Certificate
 	Seed   [32]byte // fresh random octets at each start
-	Lost   bool     // this device's state may be older than what it has published
 	Staged []zsync.Digest
 }
 
@@ -27,15 +27,18 @@ type FolderConfig struct {
 // released after the commit. A turn that fails leaves the machine useless: its
 // owner drops it and opens it again from the database.
 type FolderMachine struct {
-	cfg     FolderConfig
-	store   kv.Store
-	space   *space
-	replica *replica.Replica
-	fetch   *fetcher
-	joined  bool // home was told that this device is a member
-	status  FolderStatus
-	now     time.Time // of the turn at hand
-	failed  error     // of a turn: what is in memory may be ahead of the database
+	cfg       FolderConfig
+	store     kv.Store
+	space     *space
+	replica   *replica.Replica
+	fetch     *fetcher
+	late      lateFiles
+	retention retention
+	joined    bool // home was told that this device is a member
+	rootLost  bool // the owner was told that the directory is gone
+	status    FolderStatus
+	now       time.Time // of the turn at hand
+	failed    error     // of a turn: what is in memory may be ahead of the database
 }
 
 // OpenFolderMachine opens the folder from its database and orders the first scan.
@@ -52,31 +55,54 @@ func OpenFolderMachine(now time.Time, store kv.Store, cfg FolderConfig) (*Folder
 // [OpenFolderMachine], in the folder's database.
 const BucketRoot = "root"
 
-// KeyForget in BucketRoot, with any value, says that the directory is another one
-// than before, for which a person vouched. What D says may be newer than what is
-// there, so it is forgotten.
+// KeyForget in BucketRoot, with any value, says that a person vouched for the
+// directory, which may be another one than before. What D says may be newer than
+// what is there, so it is forgotten.
 var KeyForget = []byte("forget")
+
+// keyTaken in BucketRoot is the Mark of the taking up that D follows.
+const keyTaken = "taken"
+
+// ForgetAtOpen has the next [OpenFolderMachine] on a folder's database forget what
+// was on the disk. It comes before the directory that a person vouches for is
+// opened, since that makes it the one that is known.
+func ForgetAtOpen(store kv.Store) error {
+	return store.Update(func(tx kv.Tx) error {
+		tx.Put(BucketRoot, KeyForget, []byte{1})
+		return nil
+	})
+}
 
 func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
 	f.space, err = openSpace(tx, now, spaceConfig{
 		id: f.cfg.Space, keys: f.cfg.Keys, cert: f.cfg.Cert, draws: &draws{seed: f.cfg.Seed},
-		founding: f.cfg.Founding, kind: eventlog.Folder, lost: f.cfg.Lost,
+		founding: f.cfg.Founding, kind: eventlog.Folder, entered: f.cfg.Entered, loss: f.cfg.Loss,
 	})
 	if err != nil {
 		return err
 	}
-	syncs := f.cfg.Role == "" || f.cfg.Role == "sync"
+	syncs := (f.cfg.Role == "" || f.cfg.Role == "sync") && !f.cfg.Scout
 	f.replica, err = replica.Open(tx, replica.Config{Space: f.cfg.Space, Applies: syncs, Authors: syncs})
 	if err != nil {
 		return err
 	}
-	if tx.Get(BucketRoot, KeyForget) != nil {
-		f.replica.ForgetDisk(tx)
-		tx.Delete(BucketRoot, KeyForget)
-	}
 	f.space.emit(Address{Part: Link}, Enter{f.cfg.Space})
-	f.replica.Start(tx, now, f.cfg.Staged)
+	if !f.cfg.Scout {
+		f.forgetDisk(tx)
+		f.retention = openRetention(tx, now)
+		f.replica.Start(tx, now, f.cfg.Staged)
+	}
 	return f.finish(tx, now)
+}
+
+// forgetDisk empties D where it may be of another disk, or of another time.
+func (f *FolderMachine) forgetDisk(tx kv.Tx) {
+	if tx.Get(BucketRoot, KeyForget) == nil && getMark(tx, BucketRoot, keyTaken) == f.cfg.Taken {
+		return
+	}
+	f.replica.ForgetDisk(tx)
+	tx.Delete(BucketRoot, KeyForget)
+	putMark(tx, BucketRoot, keyTaken, f.cfg.Taken)
 }
 
 // Handle takes inputs in one turn and returns what is to be done after it.
@@ -93,6 +119,8 @@ func (f *FolderMachine) Handle(now time.Time, in []any) ([]Effect, error) {
 		}
 		f.space.advance(tx, now)
 		f.replica.Advance(tx, now)
+		f.lookAgain(now)
+		f.prune(tx, now)
 		f.refetch(now)
 		return f.finish(tx, now)
 	})
@@ -108,6 +136,7 @@ func (f *FolderMachine) Deadline() time.Time {
 	next := f.space.deadline(f.space.member)
 	next = earliest(next, f.replica.Deadline())
 	next = earliest(next, f.fetch.deadline())
+	next = earliest(earliest(next, f.late.deadline()), f.retention.due)
 	if f.space.waiting {
 		next = earliest(next, f.space.confirmBy)
 	}
@@ -143,9 +172,19 @@ func (f *FolderMachine) receive(tx kv.Tx, now time.Time, what any) error {
 		f.replica.Staged(tx, now, in.Content, in.Err)
 	case Flushed:
 		f.replica.Flushed(tx, now, in.Err)
+	case LookedAgain:
+		f.lookedAgain(tx, now, in)
+	case Pruned:
+		f.pruned(tx, in)
 	case Applied:
+		f.late.applied(now, in.Results)
+		f.versionsKept(tx, now, in.Results)
 		f.replica.Applied(tx, now, in.Results)
 	case Serve:
+		if f.cfg.Scout {
+			f.space.emit(Address{Part: Link}, nothingFor(in))
+			return nil
+		}
 		f.serve(tx, in)
 	case AskProgress:
 		f.space.tellers.asks()
@@ -213,6 +252,9 @@ func (f *FolderMachine) record(tx kv.Tx, now time.Time) error {
 func (f *FolderMachine) order(tx kv.Tx, now time.Time) {
 	disk := Address{Part: Disk, Space: f.cfg.Space}
 	out := f.replica.Output()
+	if f.cfg.Scout {
+		return // there is no disk
+	}
 	f.status.Current = currentOf(out, f.status.Current)
 	for _, path := range out.List {
 		f.space.emit(disk, ListDir{path})
@@ -231,8 +273,18 @@ func (f *FolderMachine) order(tx kv.Tx, now time.Time) {
 		f.space.emit(disk, FlushStaged{})
 	}
 	if out.Apply != nil {
+		f.late.applying = out.Apply.Changes
 		f.space.emit(disk, ApplyBatch{*out.Apply})
 	}
+}
+
+// nothingFor answers a Serve where nothing is to be had.
+func nothingFor(in Serve) Supply {
+	answers := Supply{Session: in.Session}
+	for _, q := range in.Reads {
+		answers.Parts = append(answers.Parts, SupplyPart{Req: q.Req, Index: q.Index, Code: filemq.CodeAbsent})
+	}
+	return answers
 }
 
 // currentOf returns the path that a person watching would want to see.

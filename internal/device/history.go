@@ -35,7 +35,7 @@ func (r *Running) History(label string, yield func(HistoryLine) bool) error {
 	r.mutex.RLock()
 	var folders []*runningFolder
 	for _, f := range r.folders {
-		if label == "" || f.reg.Label == label {
+		if !f.reg.Scout && (label == "" || f.reg.Label == Label(label)) {
 			folders = append(folders, f)
 		}
 	}
@@ -84,7 +84,7 @@ func (f *FolderMachine) History() (lines []HistoryLine, err error) {
 		f.space.log.Each(tx, func(ev eventlog.Event) bool {
 			base := HistoryLine{
 				Event: ev.ID, Lamport: ev.Header.Lamport, Seq: ev.Header.Seq, Device: ev.Author,
-				Name: names[ev.Author], Wall: time.UnixMilli(int64(ev.Header.WallMS)), Folder: f.cfg.Label,
+				Name: names[ev.Author], Wall: time.UnixMilli(int64(ev.Header.WallMS)), Folder: string(f.cfg.Label),
 			}
 			lines = append(lines, f.linesOf(tx, ev, base)...)
 			return true

@@ -17,7 +17,6 @@ type HomeConfig struct {
 	Keys *security.Keys
 	Cert security.Certificate
 	Seed [32]byte // fresh random octets at each start
-	Lost bool     // this device's state may be older than what it has published
 }
 
 // HomeMachine keeps what a device is by itself and with its circle: whom it
@@ -29,11 +28,14 @@ type HomeMachine struct {
 	store   kv.Store
 	draws   *draws
 	circle  *space // nil: none yet
-	folders map[string]Registration
-	joined  map[zsync.SpaceID]bool // folders that this device is a member of
-	serve   string                 // where folders offered are put; "": nowhere
+	loss    Mark   // the last one of this device's state
+	folders map[Label]Registration
+	scouts  map[zsync.SpaceID]Label // spaces that a folder here may move into, with its label
+	joined  map[zsync.SpaceID]bool  // folders and scouts that this device is a member of
+	serve   string                  // where folders offered are put; "": nowhere
 	met     map[zsync.DeviceID]security.Certificate
 	joining uint64 // spaces that this device is not yet a member of
+	silent  string // why nothing may be written to the circle's log; "": it may
 	failed  error  // of a turn: what is in memory may be ahead of the database
 	out     []Effect
 }
@@ -57,14 +59,37 @@ type circleRecord struct {
 func OpenHomeMachine(now time.Time, store kv.Store, cfg HomeConfig) (*HomeMachine, []Effect, error) {
 	h := &HomeMachine{
 		cfg: cfg, store: store, draws: &draws{seed: cfg.Seed},
-		folders: make(map[string]Registration), joined: make(map[zsync.SpaceID]bool),
-		met: make(map[zsync.DeviceID]security.Certificate),
+		folders: make(map[Label]Registration), scouts: make(map[zsync.SpaceID]Label),
+		joined: make(map[zsync.SpaceID]bool), met: make(map[zsync.DeviceID]security.Certificate),
 	}
-	err := store.Update(func(tx kv.Tx) error { return h.open(tx, now) })
+	err := h.begin(now)
+	if errors.Is(err, eventlog.ErrRefused) {
+		err = h.silence(now, err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	return h, h.take(), nil
+}
+
+func (h *HomeMachine) begin(now time.Time) error {
+	return h.store.Update(func(tx kv.Tx) error { return h.open(tx, now) })
+}
+
+// silence begins anew from the database after a turn in which the circle's log
+// refused what this device had to say in it. From then on the device only listens
+// there, and all the rest goes on.
+func (h *HomeMachine) silence(now time.Time, why error) error {
+	anew := &HomeMachine{
+		cfg: h.cfg, store: h.store, draws: h.draws, joined: h.joined, met: h.met,
+		folders: make(map[Label]Registration), scouts: make(map[zsync.SpaceID]Label),
+		silent: "this device cannot write to the log of the circle and only listens to it: " + why.Error(),
+	}
+	if h.circle != nil {
+		anew.emit(Address{Part: Link}, Quit{h.circle.id}) // what follows enters it, and so hears who is there
+	}
+	*h = *anew
+	return h.begin(now)
 }
 
 func (h *HomeMachine) open(tx kv.Tx, now time.Time) error {
@@ -72,6 +97,7 @@ func (h *HomeMachine) open(tx kv.Tx, now time.Time) error {
 		return err
 	}
 	h.serve = string(tx.Get(bucketHome, []byte(keyServe)))
+	h.loss = getMark(tx, bucketHome, keyLoss)
 	if data := tx.Get(bucketHome, []byte(keyCircle)); data != nil {
 		var record circleRecord
 		if err := wire.Unmarshal(data, &record); err != nil {
@@ -82,17 +108,43 @@ func (h *HomeMachine) open(tx kv.Tx, now time.Time) error {
 		}
 	}
 	for _, label := range sortedLabels(h.folders) {
-		h.emit(Address{Part: Owner}, OpenFolder{Registration: h.folders[label]})
+		reg := h.folders[label]
+		reg.Entered = true
+		h.openFolder(reg, zsync.SpaceID{})
 	}
 	return h.finish(tx, now)
 }
+
+// openFolder orders the opening of a folder, or of a scout.
+func (h *HomeMachine) openFolder(reg Registration, cache zsync.SpaceID) {
+	reg.Loss = h.loss
+	h.emit(Address{Part: Owner}, OpenFolder{Registration: reg, Cache: cache})
+}
+
+// NoteLoss writes down in device.db that the state of this device may be older than
+// what it has published; mark is random. From then on each space opens a new writer
+// at its first opening, however many starts later.
+func NoteLoss(tx kv.Tx, mark Mark) { putMark(tx, bucketHome, keyLoss, mark) }
 
 // Handle takes inputs in one turn and returns what is to be done after it.
 func (h *HomeMachine) Handle(now time.Time, in []any) ([]Effect, error) {
 	if h.failed != nil {
 		return nil, h.failed
 	}
-	err := h.store.Update(func(tx kv.Tx) error {
+	err := h.turn(now, in)
+	if errors.Is(err, eventlog.ErrRefused) && h.silent == "" {
+		if err = h.silence(now, err); err == nil {
+			err = h.turn(now, in)
+		}
+	}
+	if err != nil {
+		return nil, h.fail(err)
+	}
+	return h.take(), nil
+}
+
+func (h *HomeMachine) turn(now time.Time, in []any) error {
+	return h.store.Update(func(tx kv.Tx) error {
 		for _, what := range in {
 			if err := h.receive(tx, now, what); err != nil {
 				return err
@@ -103,10 +155,6 @@ func (h *HomeMachine) Handle(now time.Time, in []any) ([]Effect, error) {
 		}
 		return h.finish(tx, now)
 	})
-	if err != nil {
-		return nil, h.fail(err)
-	}
-	return h.take(), nil
 }
 
 // fail forgets what a failed turn had to say. But for a refusal, the machine is of
@@ -146,7 +194,7 @@ func (h *HomeMachine) receive(tx kv.Tx, now time.Time, what any) error {
 	case Joined:
 		h.joined[in.Space] = true
 	case Watch:
-		return h.watch(tx, now, in.Registration)
+		return h.watch(tx, now, in)
 	case Unwatch:
 		h.unwatch(tx, in.Label)
 	case ServeAll:
@@ -226,11 +274,12 @@ func (h *HomeMachine) openCircle(tx kv.Tx, now time.Time, record circleRecord) e
 	tx.Put(bucketHome, []byte(keyCircle), wire.Marshal(record))
 	circle, err := openSpace(tx, now, spaceConfig{
 		id: record.Space, keys: h.cfg.Keys, cert: h.cfg.Cert, draws: h.draws,
-		founding: record.Founding.founding(), kind: eventlog.Circle, lost: h.cfg.Lost,
+		founding: record.Founding.founding(), kind: eventlog.Circle, loss: h.loss,
 	})
 	if err != nil {
 		return err
 	}
+	circle.silent = h.silent != ""
 	h.circle = circle
 	h.tellLink(tx)
 	h.emit(Address{Part: Link}, Enter{record.Space})
@@ -255,9 +304,7 @@ func (h *HomeMachine) finish(tx kv.Tx, now time.Time) error {
 	if err := h.speak(tx, now); err != nil {
 		return err
 	}
-	if err := h.agree(tx, now); err != nil {
-		return err
-	}
+	h.agree(tx)
 	c := h.circle
 	h.joining = h.awaited()
 	c.collect(now, line{Device: h.cfg.Keys.Device(), Linked: true, Applied: c.log.Frontier(), NeedFiles: h.joining})
@@ -275,7 +322,7 @@ func (h *HomeMachine) awaited() (n uint64) {
 			n++
 		}
 	}
-	return n
+	return n + uint64(len(h.scouts))
 }
 
 // speak claims the labels that nobody has claimed, then admits the devices that
@@ -284,7 +331,7 @@ func (h *HomeMachine) speak(tx kv.Tx, now time.Time) error {
 	c := h.circle
 	c.member = c.right(tx) != security.RightNone
 	may := c.mayAppend(tx, now)
-	c.waiting = c.member && !may
+	c.waiting = c.member && !may && !c.silent
 	if !may {
 		return nil
 	}

@@ -48,3 +48,27 @@ func (k *knocks) note(now time.Time, key zsync.Key, address, why string) {
 	k.list[i].Count++
 	k.list[i].Last = now
 }
+
+// Of the certificates that a key sends, so many in a row are looked at, and one a
+// certEvery in the long run: each costs a signature to verify. Those of devices
+// that are pairing follow each other closely, when a circle has been founded.
+const (
+	certsInARow = 8
+	certEvery   = time.Second
+)
+
+// allowances are what each key may still send, told by when it is whole again.
+type allowances map[zsync.Key]time.Time
+
+// take reports whether the owner of a key may be heard once more.
+func (a allowances) take(now time.Time, key zsync.Key) bool {
+	whole := a[key]
+	if whole.Before(now) {
+		whole = now
+	}
+	if whole.Sub(now) > (certsInARow-1)*certEvery {
+		return false
+	}
+	a[key] = whole.Add(certEvery)
+	return true
+}

@@ -47,9 +47,12 @@ type LinkMachine struct {
 	transfers *transfers
 	dials     map[zre.Conn]zre.Dial
 	knocks    knocks
-	seeds     []string // addresses given without a key
-	told      uint64   // revision of the trust that the gate and home know
-	ignored   int64    // messages of devices that may not say them
+	certs     allowances
+	seeds     []*seed
+	known     []zsync.Key // trusted or pending, ascending, as the gate and the node know it
+	pending   bool        // some of them are
+	told      uint64      // revision of the trust that they and home know
+	ignored   int64       // messages of devices that may not say them
 	out       []Effect
 }
 
@@ -57,6 +60,7 @@ type LinkMachine struct {
 type peer struct {
 	uuid     zre.UUID
 	key      zsync.Key
+	device   zsync.DeviceID // set once a machine was told of it
 	host     string
 	transfer int // port of its transfer link; 0: it has none
 	evasive  bool
@@ -69,7 +73,7 @@ func NewLinkMachine(now time.Time, cfg LinkConfig) (*LinkMachine, []Effect) {
 	l := &LinkMachine{
 		cfg: cfg, trust: cfg.Trust, circle: cfg.Circle,
 		spaces: make(map[zsync.SpaceID]bool), peers: make(map[zre.UUID]*peer),
-		dials: make(map[zre.Conn]zre.Dial), knocks: newKnocks(),
+		dials: make(map[zre.Conn]zre.Dial), knocks: newKnocks(), certs: make(allowances),
 		pairing: security.NewPairing(cfg.Certificate),
 	}
 	l.transfers = newTransfers(cfg.Keys.Device())
@@ -78,16 +82,18 @@ func NewLinkMachine(now time.Time, cfg LinkConfig) (*LinkMachine, []Effect) {
 		Headers: []zre.Header{{Name: headerZsync, Value: transferParam + strconv.Itoa(cfg.TransferPort)}},
 	})
 	l.pairing.SetCircle(now, cfg.Circle)
+	l.told = ^l.trust.Revision()
+	l.trustChanged(now)
 	for _, p := range cfg.Peers {
 		l.dialPeer(now, p)
 	}
 	for _, record := range l.trust.Records() {
 		for _, address := range record.Addresses {
-			l.node.Require(now, endpointOf(address), record.Key)
+			if record.State != security.Revoked {
+				l.node.Require(now, endpointOf(address), record.Key)
+			}
 		}
 	}
-	l.told = ^l.trust.Revision()
-	l.trustChanged(now)
 	l.drain(now)
 	return l, l.take()
 }
@@ -156,13 +162,17 @@ func (l *LinkMachine) mailbox(now time.Time, fact NetFact) {
 	switch fact.Kind {
 	case NetReceived:
 		l.node.Received(now, fact.Conn, zre.Origin{Key: fact.Key, Address: fact.Address, Identity: fact.Identity}, fact.Frames)
+		if l.pending {
+			l.settle(now) // what it says next counts, if this proved who it is
+		}
 	case NetOpened:
+		l.opened(fact.Conn)
 		l.node.Opened(now, fact.Conn)
 	case NetBadKey, NetClosed:
 		if dial, dialled := l.dials[fact.Conn]; dialled && fact.Kind == NetBadKey {
 			l.knocks.badKey(now, dial)
 		}
-		delete(l.dials, fact.Conn)
+		l.closed(fact.Conn)
 		l.node.Closed(now, fact.Conn, fact.Err)
 	}
 }
@@ -192,76 +202,16 @@ func (l *LinkMachine) strangerIn(space zsync.SpaceID) bool {
 	return false
 }
 
-// pair trusts a typed key as far as proving itself, and dials its address.
-func (l *LinkMachine) pair(now time.Time, in Pair) {
-	if err := l.trust.Pend(now, in.Key, in.Address); err != nil {
-		l.knocks.refused(now, in.Key, err.Error())
-		return
-	}
-	if in.Address != "" {
-		l.node.Require(now, endpointOf(in.Address), in.Key)
-	}
-}
-
-// dialPeer keeps dialling an address. Without a key, it is tried with each
-// trusted key that has no address of its own.
-func (l *LinkMachine) dialPeer(now time.Time, in Peer) {
-	if !in.Key.IsZero() {
-		l.node.Require(now, endpointOf(in.Address), in.Key)
-		return
-	}
-	if !slices.Contains(l.seeds, in.Address) {
-		l.seeds = append(l.seeds, in.Address)
-	}
-	l.dialSeeds(now)
-}
-
-func (l *LinkMachine) dialSeeds(now time.Time) {
-	for _, seed := range l.seeds {
-		for _, record := range l.trust.Records() {
-			if len(record.Addresses) == 0 && record.State != security.Revoked && record.Key != l.cfg.Keys.Key() {
-				l.node.Require(now, endpointOf(seed), record.Key)
-				break
-			}
-		}
-	}
-}
-
-// circleIs takes the circle and its members from home.
-func (l *LinkMachine) circleIs(now time.Time, in CircleIs) {
-	l.circle = in.Space
-	for _, member := range in.Members {
-		if member.Curve == l.cfg.Keys.Key() || member.IsZero() {
-			continue
-		}
-		if err := l.trust.Enrol(now, member); err != nil {
-			l.knocks.refused(now, member.Curve, err.Error())
-		}
-	}
-	l.pairing.SetCircle(now, in.Space)
-	l.introduce(now)
-}
-
-// trustChanged lets the gate and home know who is trusted now, if that is news.
-func (l *LinkMachine) trustChanged(now time.Time) {
-	if l.trust.Revision() == l.told {
-		return
-	}
-	l.told = l.trust.Revision()
-	l.emit(Address{Part: Gate}, Admission{Trusted: l.trust.Trusted(), Revoked: l.trust.Revoked()})
-	l.emit(Address{Part: Home}, SaveTrust{l.trust.Text()})
-	for _, key := range l.trust.Revoked() {
-		l.node.Drop(now, key)
-	}
-	l.dialSeeds(now)
-}
-
 // drain carries what the machines within the link have to say outward, until
 // none of them has anything more.
 func (l *LinkMachine) drain(now time.Time) {
-	for l.drainNode(now) || l.drainPairing(now) {
-	}
+	l.settle(now)
 	l.transfers.drain(now, l)
+}
+
+func (l *LinkMachine) settle(now time.Time) {
+	for l.drainNode(now) || l.drainPairing(now) || l.dialSeeds(now) {
+	}
 }
 
 func (l *LinkMachine) drainNode(now time.Time) bool {
@@ -271,7 +221,7 @@ func (l *LinkMachine) drainNode(now time.Time) bool {
 		l.dials[dial.Conn] = dial
 	}
 	for _, conn := range out.Hangup {
-		delete(l.dials, conn)
+		l.closed(conn)
 	}
 	if len(orders.Dial)+len(orders.Send)+len(orders.Hangup) > 0 {
 		l.emit(Address{Part: Mailbox}, orders)
@@ -280,32 +230,6 @@ func (l *LinkMachine) drainNode(now time.Time) bool {
 		l.event(now, event)
 	}
 	return len(out.Events) > 0
-}
-
-func (l *LinkMachine) drainPairing(now time.Time) bool {
-	out := l.pairing.Output()
-	for _, send := range out.Send {
-		for _, p := range l.sortedPeers() {
-			if p.key == send.Key {
-				l.node.Whisper(now, p.uuid, encodeMessage(typeCert, send.Body))
-			}
-		}
-	}
-	for _, met := range out.Met {
-		if err := l.trust.Pin(now, met.Cert); err != nil {
-			l.knocks.refused(now, met.Cert.Curve, err.Error())
-			continue
-		}
-		l.trustChanged(now)
-		l.emit(Address{Part: Home}, met)
-	}
-	if len(out.Met) > 0 {
-		l.introduce(now)
-	}
-	for _, refused := range out.Refused {
-		l.knocks.refused(now, refused.Key, refused.Why)
-	}
-	return len(out.Send)+len(out.Met) > 0
 }
 
 func (l *LinkMachine) emit(to Address, what any) { l.out = append(l.out, Effect{to, what}) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/zsync/zsync"
 )
 
 // turnInputsMax is how many inputs one turn takes, so that a commit serves many
@@ -26,9 +28,11 @@ type loop struct {
 
 	// The queue has a lock, not a channel, because a poster must never wait: the
 	// machines post to each other in a ring. What fills it is bounded elsewhere, by
-	// credit and by the number of orders that a machine has outstanding.
+	// credit and by the number of orders that a machine has outstanding; what other
+	// devices say is bounded here.
 	mutex sync.Mutex
 	queue []any
+	heard map[zsync.Key]int // octets of the messages in queue, by who said them
 	calls []func()
 	wake  chan struct{}
 	done  chan struct{}
@@ -37,16 +41,48 @@ type loop struct {
 func newLoop(m machine, clock func() time.Time, deliver func([]Effect)) *loop {
 	return &loop{
 		machine: m, clock: clock, deliver: deliver,
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		heard: make(map[zsync.Key]int),
+		wake:  make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
+
+// heardBytesMax is how much that one device said may wait for a machine. Devices
+// that keep to the log's credit stay far below; what is above is lost, as on a
+// broken connection.
+const heardBytesMax = 64 << 20
 
 // post puts an input in the queue; it never blocks.
 func (l *loop) post(what any) {
 	l.mutex.Lock()
+	defer l.rouse()
+	defer l.mutex.Unlock()
+	if said, ok := what.(Heard); ok {
+		if l.heard[said.From.Curve]+len(said.Body) > heardBytesMax {
+			return
+		}
+		l.heard[said.From.Curve] += len(said.Body)
+	}
 	l.queue = append(l.queue, what)
-	l.mutex.Unlock()
-	l.rouse()
+}
+
+// taken notes that inputs have left the queue.
+func (l *loop) taken(in []any) {
+	for _, what := range in {
+		said, ok := what.(Heard)
+		if !ok {
+			continue
+		}
+		if l.heard[said.From.Curve] -= len(said.Body); l.heard[said.From.Curve] == 0 {
+			delete(l.heard, said.From.Curve)
+		}
+	}
+}
+
+// hand posts an input and waits for a turn, so that who brings much is slowed down
+// and what waits is not much more than one of it.
+func (l *loop) hand(what any) {
+	l.post(what)
+	l.call(func() {})
 }
 
 // call runs f between two turns, and returns when it has run or the loop ended.
@@ -104,6 +140,7 @@ func (l *loop) turn() (more bool, err error) {
 		l.queue = nil
 	}
 	more, l.calls = len(l.queue) > 0, nil
+	l.taken(in)
 	l.mutex.Unlock()
 
 	for _, call := range calls {

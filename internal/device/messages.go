@@ -67,8 +67,9 @@ type (
 		Send   []zre.Send
 		Hangup []zre.Conn
 	}
-	// Admission is the whole list of who may connect.
-	Admission struct{ Trusted, Revoked []zsync.Key }
+	// Admission is the whole list of who may connect: Trusted keys on both links,
+	// Pending ones, whose owners have not proved themselves, on the mailbox alone.
+	Admission struct{ Trusted, Pending, Revoked []zsync.Key }
 	// Knocked says that a stranger was turned away.
 	Knocked struct {
 		Key     zsync.Key // zero when the handshake failed before it was known
@@ -275,11 +276,16 @@ type (
 // Between home, link and the device's owner.
 type (
 	// OpenFolder asks the owner to open a folder's root and database and to start
-	// its machine. Cache names a space whose old database lends its hashes.
+	// its machine. Cache names a space whose old database lends its hashes. Same: a
+	// person vouches for the directory.
 	OpenFolder struct {
 		Registration
 		Cache zsync.SpaceID
+		Same  bool
 	}
+	// LostRoot tells the owner that a folder's directory is gone or is another one:
+	// the folder is to be closed, and opened again when its directory is back.
+	LostRoot struct{ Space zsync.SpaceID }
 	// CloseFolder asks the owner to stop a folder's machine.
 	CloseFolder struct{ Space zsync.SpaceID }
 	// WriteTrusted asks the owner to renew the text file of trusted keys.
@@ -294,10 +300,14 @@ type (
 	// Joined tells home that this device became a member of a folder, or how far
 	// from it.
 	Joined struct{ Space zsync.SpaceID }
-	// Watch asks home to keep a folder.
-	Watch struct{ Registration }
+	// Watch asks home to keep a folder. Same: a person vouches for the directory of
+	// one that is kept, which may be another than before.
+	Watch struct {
+		Registration
+		Same bool
+	}
 	// Unwatch asks home to stop keeping a folder.
-	Unwatch struct{ Label string }
+	Unwatch struct{ Label Label }
 	// ServeAll asks home to take every folder offered, each in a directory of Dir.
 	ServeAll struct{ Dir string }
 	// Pair asks the link to trust a key; Address may be "".
@@ -318,7 +328,7 @@ type (
 
 // Registration is a folder as this device keeps it.
 type Registration struct {
-	Label string
+	Label Label
 	Dir   string
 	Role  string
 	Space zsync.SpaceID
@@ -328,7 +338,22 @@ type Registration struct {
 	// Offered: another device named it, and this one serves; its directory must be
 	// made for it, and nothing that is there already be taken.
 	Offered bool
+	// Entered: this device was in the space before. A database that knows nothing of
+	// it was lost, and with it what this device has written.
+	Entered bool
+	// Loss is that of the device at the time, see [NoteLoss]. A space whose database
+	// has another one opens a new writer before it says anything.
+	Loss Mark
+	// Taken is drawn whenever the directory is taken up for the space. A database that
+	// has another one forgets what it knew of the disk: it may have been left for long.
+	Taken Mark
+	// Scout: only the space is to be entered, to become a member of it. Its directory
+	// stays with the space that it is in, and is not opened.
+	Scout bool
 }
+
+// Mark is 16 random octets that tell one occasion from another; zero is none.
+type Mark [16]byte
 
 // Founding fixes a genesis.
 type Founding struct {

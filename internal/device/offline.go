@@ -57,7 +57,7 @@ func PairOffline(now time.Time, store kv.Store, path string, key zsync.Key, addr
 // Kept reads which folders a device keeps, and the directory that it serves from,
 // while it does not run.
 func Kept(store kv.Store) (folders []Registration, serve string, err error) {
-	h := &HomeMachine{folders: make(map[string]Registration)}
+	h := &HomeMachine{folders: make(map[Label]Registration)}
 	err = store.View(func(tx kv.Tx) error {
 		serve = string(tx.Get(bucketHome, []byte(keyServe)))
 		return h.readFolders(tx)
@@ -71,7 +71,7 @@ func Kept(store kv.Store) (folders []Registration, serve string, err error) {
 // Offered reads which labels of the circle a device does not keep, while it does
 // not run.
 func Offered(store kv.Store) (offered []string, err error) {
-	h := &HomeMachine{store: store, folders: make(map[string]Registration)}
+	h := &HomeMachine{store: store, folders: make(map[Label]Registration)}
 	if err := store.View(h.readFolders); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (h *HomeMachine) Offered() (offered []string, err error) {
 	err = h.store.View(func(tx kv.Tx) error {
 		for _, label := range labels(tx) {
 			if _, kept := h.folders[label]; !kept {
-				offered = append(offered, label)
+				offered = append(offered, string(label))
 			}
 		}
 		return nil

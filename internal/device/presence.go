@@ -108,21 +108,21 @@ func (l *LinkMachine) link(p *peer) {
 	}
 	for _, space := range sortedSpaces(p.groups) {
 		if l.spaces[space] && !p.told[space] {
-			p.told[space] = true
+			p.told[space], p.device = true, record.Device
 			l.transfers.linked(record.Device, space, true)
 			l.emit(l.machineOf(space), Linked{record.Cert})
 		}
 	}
 }
 
+// unlink is the opposite of link. The key may be trusted no longer.
 func (l *LinkMachine) unlink(p *peer, space zsync.SpaceID) {
-	record, known := l.trust.ByKey(p.key)
-	if !p.told[space] || !known {
+	if !p.told[space] {
 		return
 	}
 	delete(p.told, space)
-	l.transfers.linked(record.Device, space, false)
-	l.emit(l.machineOf(space), Unlinked{record.Device})
+	l.transfers.linked(p.device, space, false)
+	l.emit(l.machineOf(space), Unlinked{p.device})
 }
 
 // heard takes a message. A device whose key was only typed may send nothing but
@@ -135,7 +135,11 @@ func (l *LinkMachine) heard(now time.Time, e zre.Event) {
 		return
 	}
 	if kind == typeCert {
-		l.pairing.ReceivedCert(now, p.key, body)
+		if l.certs.take(now, p.key) {
+			l.pairing.ReceivedCert(now, p.key, body)
+		} else {
+			l.ignored++
+		}
 		return
 	}
 	record, trusted := l.trusted(p.key)

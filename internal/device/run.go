@@ -41,7 +41,7 @@ type Workers interface {
 // Opened is a folder's root and database, ready for its machine.
 type Opened struct {
 	Store  kv.Store
-	Disk   Workers
+	Disk   Workers // nil for a scout
 	Staged []zsync.Digest
 }
 
@@ -156,7 +156,8 @@ func (r *Running) goodbye() {
 	time.Sleep(goodbyeTime)
 }
 
-// listen passes what the sockets see on to the link.
+// listen passes what the sockets see on to the link, no faster than it is taken:
+// what comes meanwhile waits with the peers.
 func (r *Running) listen() error {
 	mailbox, transfer := r.host.Mailbox.Facts(), r.host.Transfer.Facts()
 	for {
@@ -168,13 +169,13 @@ func (r *Running) listen() error {
 				mailbox = nil
 				continue
 			}
-			r.link.post(MailboxFacts(facts))
+			r.link.hand(MailboxFacts(facts))
 		case facts, ok := <-transfer:
 			if !ok {
 				transfer = nil
 				continue
 			}
-			r.link.post(TransferFacts(facts))
+			r.link.hand(TransferFacts(facts))
 		case knock := <-r.host.Gate.Knocks():
 			r.link.post(knock)
 		}
@@ -207,7 +208,7 @@ func (r *Running) Post(to Address, what any) {
 	case Folder, Disk:
 		if f := r.folder(to.Space); f != nil && to.Part == Folder {
 			f.loop.post(what)
-		} else if f != nil {
+		} else if f != nil && f.opened.Disk != nil {
 			f.opened.Disk.Do(what)
 		}
 	}
@@ -234,6 +235,8 @@ func (r *Running) own() error {
 				r.close(order.Space)
 			case reopen:
 				r.reopen(order)
+			case LostRoot:
+				r.lostRoot(order.Space)
 			case WriteTrusted:
 				if err := r.host.WriteTrusted(order.Text); err != nil {
 					r.host.Log.Warn("the file of trusted keys was not renewed", "err", err)
@@ -267,6 +270,19 @@ func (r *Running) open(order OpenFolder) {
 	r.attend(f, order)
 }
 
+// lostRoot closes a folder whose directory is gone, and tries to open it until it
+// is back.
+func (r *Running) lostRoot(space zsync.SpaceID) {
+	f := r.folder(space)
+	if f == nil {
+		return
+	}
+	reg := f.reg
+	reg.Entered = true
+	r.close(space)
+	r.open(OpenFolder{Registration: reg})
+}
+
 // retry opens a folder again unless the device has stopped meanwhile.
 func (r *Running) retry(order OpenFolder) {
 	r.mutex.RLock()
@@ -288,7 +304,7 @@ func (r *Running) start(order OpenFolder) (*runningFolder, []Effect, error) {
 		}
 	}
 	m, effects, err := OpenFolderMachine(time.Now(), opened.Store, FolderConfig{
-		Registration: order.Registration, Keys: r.cfg.Keys, Cert: r.cfg.Cert, Seed: r.host.Seed(), Lost: r.cfg.Lost, Staged: opened.Staged,
+		Registration: order.Registration, Keys: r.cfg.Keys, Cert: r.cfg.Cert, Seed: r.host.Seed(), Staged: opened.Staged,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, opened.close())
@@ -296,7 +312,12 @@ func (r *Running) start(order OpenFolder) (*runningFolder, []Effect, error) {
 	return &runningFolder{reg: order.Registration, machine: m, loop: newLoop(m, time.Now, r.deliver), opened: opened}, effects, nil
 }
 
-func (o Opened) close() error { return errors.Join(o.Disk.Close(), o.Store.Close()) }
+func (o Opened) close() error {
+	if o.Disk == nil {
+		return o.Store.Close()
+	}
+	return errors.Join(o.Disk.Close(), o.Store.Close())
+}
 
 // lendCache copies the hashes that an old database knows into a new one.
 func (r *Running) lendCache(from zsync.SpaceID, into kv.Store) error {
@@ -329,7 +350,9 @@ func (r *Running) attend(f *runningFolder, order OpenFolder) {
 		r.mutex.Unlock()
 		time.AfterFunc(reopenAfter, func() {
 			if r.ctx.Err() == nil {
-				r.owner <- reopen{f, OpenFolder{Registration: order.Registration}}
+				again := order.Registration
+				again.Entered = true
+				r.owner <- reopen{f, OpenFolder{Registration: again}}
 			}
 		})
 		return nil
@@ -368,10 +391,14 @@ func (r *Running) close(space zsync.SpaceID) {
 	}
 }
 
+// closeAll closes the folders with the lock let go: their workers finish what they
+// are at, and post it.
 func (r *Running) closeAll() {
 	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	for _, f := range r.folders {
+	folders := r.folders
+	r.folders = nil
+	r.mutex.Unlock()
+	for _, f := range folders {
 		if err := f.opened.close(); err != nil {
 			r.host.Log.Warn("folder did not close cleanly", "folder", f.reg.Label, "err", err)
 		}

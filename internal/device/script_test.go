@@ -95,7 +95,7 @@ func (s *stage) startFolder(a *actor, label string) {
 	space := s.space(label)
 	f := a.folders[space]
 	if f == nil {
-		f = &copyOf{reg: device.Registration{Label: label, Dir: label, Role: "sync", Space: space}, db: kv.NewMemory(), disk: crashfs.New(uint64(a.number))}
+		f = &copyOf{reg: device.Registration{Label: device.Label(label), Dir: label, Role: "sync", Space: space}, db: kv.NewMemory(), disk: crashfs.New(uint64(a.number))}
 		f.db.Commit = a.commit
 		if s.actors["founder of "+label] == nil {
 			f.reg = s.found(a, label)
@@ -123,7 +123,7 @@ func (s *stage) startFolder(a *actor, label string) {
 func (s *stage) found(a *actor, label string) (reg device.Registration) {
 	home, _, err := device.OpenHomeMachine(s.now, kv.NewMemory(), device.HomeConfig{Keys: a.keys, Cert: a.cert, Seed: [32]byte{byte(a.number), 2}})
 	must(s.t, err)
-	effects, err := home.Handle(s.now, []any{device.Watch{Registration: device.Registration{Label: label, Dir: label, Role: "sync"}}})
+	effects, err := home.Handle(s.now, []any{device.Watch{Registration: device.Registration{Label: device.Label(label), Dir: label, Role: "sync"}}})
 	must(s.t, err)
 	for _, e := range effects {
 		if open, ok := e.What.(device.OpenFolder); ok {
@@ -156,6 +156,11 @@ func (s *stage) setLink(a *actor, args []string) {
 			address = s.actor(rest[1]).host() + ":7001"
 		}
 		s.turn(a, at, device.Pair{Key: b.keys.Key(), Address: address})
+	case "peer":
+		s.turn(a, at, device.Peer{Address: s.actor(rest[0]).host() + ":7001"})
+	case "revoke":
+		must(s.t, a.trust.Revoke(s.now, s.actor(rest[0]).keys.Key()))
+		s.turn(a, at)
 	case "enter":
 		s.turn(a, at, device.Enter{Space: s.space(rest[0])})
 	case "quit":
@@ -212,11 +217,13 @@ func (s *stage) setHome(a *actor, args []string) {
 	rest := args[1:]
 	switch args[0] {
 	case "watch":
-		s.turn(a, at, device.Watch{Registration: device.Registration{Label: rest[0], Dir: rest[1], Role: "sync"}})
+		s.turn(a, at, device.Watch{Registration: device.Registration{Label: device.Label(rest[0]), Dir: rest[1], Role: "sync"}})
 	case "unwatch":
-		s.turn(a, at, device.Unwatch{Label: rest[0]})
+		s.turn(a, at, device.Unwatch{Label: device.Label(rest[0])})
 	case "serve":
 		s.turn(a, at, device.ServeAll{Dir: rest[0]})
+	case "joined":
+		s.turn(a, at, device.Joined{Space: s.space(rest[0])})
 	case "met":
 		steps := map[string]security.Step{
 			"found": security.StepFound, "await": security.StepAwait, "invite": security.StepInvite,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/filemq"
@@ -21,6 +22,7 @@ type Snapshot struct {
 	Halted   []Halted
 	Circle   []DeviceStatus // the other members
 	InCircle bool
+	Silent   string   // why nothing may be written to the circle's log; "": it may
 	Offered  []string // labels of the circle that this device does not keep
 	Joining  uint64   // spaces that this device is not yet a member of
 	Records  []security.Record
@@ -43,6 +45,8 @@ type PeerStatus struct {
 	Name       string
 	Evasive    bool
 	Connecting bool
+	Link       zre.LinkKind
+	RoundTrip  time.Duration // 0: not measured yet
 	Endpoint   string
 	Open       bool // its transfer session is
 	Sent       uint64
@@ -55,7 +59,7 @@ func (r *Running) Snapshot() Snapshot {
 	s := Snapshot{Key: r.cfg.Keys.Key(), Device: r.cfg.Keys.Device()}
 	r.home.call(func() {
 		s.Circle, s.InCircle = r.Home.Status()
-		s.Joining = r.Home.joining
+		s.Joining, s.Silent = r.Home.joining, r.Home.silent
 		s.Offered, _ = r.Home.Offered() // a home that cannot be read stops on its own
 	})
 	r.link.call(func() {
@@ -63,8 +67,11 @@ func (r *Running) Snapshot() Snapshot {
 	})
 	r.mutex.RLock()
 	folders := slices.SortedFunc(maps.Values(r.folders), func(a, b *runningFolder) int { return cmp.Compare(a.reg.Label, b.reg.Label) })
+	folders = slices.DeleteFunc(folders, func(f *runningFolder) bool { return f.reg.Scout })
 	for _, h := range r.halted {
-		s.Halted = append(s.Halted, h)
+		if !h.Scout {
+			s.Halted = append(s.Halted, h)
+		}
 	}
 	r.mutex.RUnlock()
 	slices.SortFunc(s.Halted, func(a, b Halted) int { return cmp.Compare(a.Label, b.Label) })
@@ -94,10 +101,13 @@ func (h *HomeMachine) Status() (devices []DeviceStatus, inCircle bool) {
 func (l *LinkMachine) Status() LinkStatus {
 	st := LinkStatus{
 		Attempts: slices.Clone(l.knocks.list), Parsed: l.node.Counters().Parsed,
-		Ignored: l.ignored, Queued: l.transfers.queued(),
+		Ignored: l.ignored + int64(l.node.Counters().Refused), Queued: l.transfers.queued(),
 	}
 	for _, p := range l.node.Peers() {
-		peer := PeerStatus{Key: p.Key, Name: p.Name, Evasive: p.State == zre.Silent, Connecting: p.State == zre.Connecting, Endpoint: p.Endpoint}
+		peer := PeerStatus{
+			Key: p.Key, Name: p.Name, Evasive: p.State == zre.Silent, Connecting: p.State == zre.Connecting,
+			Link: p.Link, RoundTrip: p.RoundTrip, Endpoint: p.Endpoint,
+		}
 		if record, known := l.trust.ByKey(p.Key); known {
 			peer.Device = record.Device
 			if s := l.transfers.openTo(record.Device); s != nil {

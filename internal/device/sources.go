@@ -12,6 +12,7 @@ import (
 // fetch queues items that a folder wants.
 func (t *transfers) fetch(in Fetch) {
 	prio := min(in.Prio, uint8(len(t.queue)-1))
+	t.stirred = true
 	for of, items := range byContent(in.Items) {
 		t.queue[prio] = append(t.queue[prio], &batch{
 			space: in.Space, from: in.From, prio: prio, total: in.Total, items: items, of: of,
@@ -55,6 +56,7 @@ func (t *transfers) requeue(b *batch, peer zsync.DeviceID, tried bool) {
 	if len(left.items) == 0 {
 		return
 	}
+	t.stirred = true
 	if tried {
 		left.tried = append(slices.Clone(b.tried), peer)
 	}
@@ -71,12 +73,32 @@ func (b *batch) joins(o *batch) bool {
 		slices.Equal(b.tried, o.tried) && len(b.items) < filemq.RequestItemsMax
 }
 
-// pump gives what is queued to sessions that have room, the urgent first.
+// source is a device that is here, and the session with it, nil when none is open.
+type source struct {
+	route   *route
+	session *session
+}
+
+func (t *transfers) sources() (all []source) {
+	for _, device := range t.devices() {
+		all = append(all, source{t.routes[device], t.openTo(device)})
+	}
+	return all
+}
+
+// pump gives what is queued to sessions that have room, the urgent first. It has
+// nothing to do unless there is room, or something has changed in the queue or in
+// who is here.
 func (t *transfers) pump(now time.Time) {
+	if !t.stirred && !t.room() {
+		return
+	}
+	t.stirred = false
+	from := t.sources()
 	for prio := range t.queue {
 		var kept []*batch
 		for _, b := range t.queue[prio] {
-			if t.give(now, b); len(b.items) > 0 {
+			if t.give(now, b, from); len(b.items) > 0 {
 				kept = append(kept, b)
 			}
 		}
@@ -84,11 +106,20 @@ func (t *transfers) pump(now time.Time) {
 	}
 }
 
+func (t *transfers) room() bool {
+	for _, s := range t.sessions {
+		if s.open && s.fm.Room() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // give hands as much of a batch as there is room for to the devices that may
 // have it. What every linked device was asked for goes back to the folder.
-func (t *transfers) give(now time.Time, b *batch) {
+func (t *transfers) give(now time.Time, b *batch, from []source) {
 	for len(b.items) > 0 {
-		s, hopeless := t.choose(b)
+		s, hopeless := b.choose(from)
 		if hopeless {
 			t.out = append(t.out, Effect{Address{Part: Folder, Space: b.space}, Unfetched{b.items}})
 			b.items = nil
@@ -101,18 +132,19 @@ func (t *transfers) give(now time.Time, b *batch) {
 
 // choose returns the session to ask: the author's first, else the one with the
 // most room. hopeless: devices are linked, and each has been asked.
-func (t *transfers) choose(b *batch) (best *session, hopeless bool) {
+func (b *batch) choose(from []source) (best *session, hopeless bool) {
 	linked, untried := 0, 0
-	for _, device := range t.devices() {
-		if !t.routes[device].spaces[b.space] {
+	for _, in := range from {
+		if !in.route.spaces[b.space] {
 			continue
 		}
 		linked++
+		device := in.route.record.Device
 		if slices.Contains(b.tried, device) {
 			continue
 		}
 		untried++
-		s := t.openTo(device)
+		s := in.session
 		if s == nil || s.fm.Room() == 0 {
 			continue
 		}

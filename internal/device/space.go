@@ -26,6 +26,7 @@ const (
 	bucketDevice   = "device"
 	keyIncarnation = "incarnation"
 	keyRestored    = "restored" // set with an incarnation that follows a loss
+	keyLoss        = "loss"     // the Mark of the device's last loss; a space's is that which its incarnation follows
 )
 
 // space is what the circle and a folder have in common: a log, who is a member
@@ -42,6 +43,7 @@ type space struct {
 	tellers  *progress
 
 	member    bool      // this device is one
+	silent    bool      // own events are refused: none is tried
 	waiting   bool      // for confirmation, before own events may be written
 	confirmBy time.Time // when the first own event waits no longer
 	wantAt    time.Time // when to ask for membership again
@@ -84,7 +86,8 @@ type spaceConfig struct {
 	draws    *draws
 	founding *Founding // nil: founded by another device
 	kind     eventlog.Type
-	lost     bool // this device's state may be older than what it has published
+	entered  bool // the device was in it before
+	loss     Mark // of the device, the last one
 }
 
 // openSpace reads a space from its database, or begins an empty one.
@@ -98,20 +101,28 @@ func openSpace(tx kv.Tx, now time.Time, cfg spaceConfig) (s *space, err error) {
 	if s.log, err = eventlog.Open(tx, cfg.id); err != nil {
 		return nil, err
 	}
-	if cfg.founding != nil && !s.log.HasGenesis() {
+	s.log.Expect(cfg.kind)
+	founds := cfg.founding != nil && !s.log.HasGenesis()
+	if founds {
 		if err := s.found(tx, cfg, *cfg.founding); err != nil {
 			return nil, err
 		}
 	}
-	s.chooseAuthor(tx, cfg.founding, cfg.lost)
+	s.chooseAuthor(tx, cfg)
+	if founds {
+		if err := s.introduce(tx, cfg); err != nil {
+			return nil, err
+		}
+	}
 	s.exchange = eventlog.NewExchange(s.log, s.members, cfg.keys.Device())
 	s.confirmBy = now.Add(confirmWait)
 	s.member = s.right(tx) != security.RightNone
 	return s, nil
 }
 
-// found writes the genesis, and a first event that names the founder with its
-// certificate, so that whoever reads the log knows its keys.
+// found writes the genesis. Where the database was lost, it is the same again, and
+// the only event of its writer that this device may write: what came after it has
+// been said, and this device no longer knows what it was.
 func (s *space) found(tx kv.Tx, cfg spaceConfig, f Founding) error {
 	author := authorFor(s.keys, zsync.SpaceID{}, f.Incarnation, 0)
 	log, _, err := eventlog.Found(tx, cfg.kind, author, f.Nonce, wallMS(f.Wall), s.members)
@@ -122,22 +133,37 @@ func (s *space) found(tx kv.Tx, cfg spaceConfig, f Founding) error {
 		return fmt.Errorf("device: founding of space %s gave %s", s.id, log.Space())
 	}
 	s.log = log
-	tx.Put(bucketDevice, []byte(keyIncarnation), f.Incarnation[:])
-	log.Use(author)
-	_, err = log.Append(tx, zsync.KindMember, security.AddBody(security.RightAdmin, cfg.cert), wallMS(f.Wall), s.members)
+	if !cfg.entered {
+		tx.Put(bucketDevice, []byte(keyIncarnation), f.Incarnation[:])
+		putMark(tx, bucketDevice, keyLoss, cfg.loss)
+	}
+	return nil
+}
+
+// introduce names the founder with its certificate, so that whoever reads the log
+// knows its keys.
+func (s *space) introduce(tx kv.Tx, cfg spaceConfig) error {
+	_, err := s.log.Append(tx, zsync.KindMember, security.AddBody(security.RightAdmin, cfg.cert), wallMS(cfg.founding.Wall), s.members)
 	return err
 }
 
-// chooseAuthor takes up the incarnation that the database knows, or a new one.
-// The founder's first writer has its key from the zero space.
-func (s *space) chooseAuthor(tx kv.Tx, founding *Founding, lost bool) {
+// chooseAuthor takes up the incarnation that the database knows, or a new one
+// where there is none, or where state was lost since it was chosen. The founder's
+// first writer has its key from the zero space.
+func (s *space) chooseAuthor(tx kv.Tx, cfg spaceConfig) {
 	kept := tx.Get(bucketDevice, []byte(keyIncarnation))
-	if lost || len(kept) != 16 {
-		s.reincarnate(tx, lost && len(kept) == 16)
+	knows := len(kept) == len(Mark{})
+	lost := getMark(tx, bucketDevice, keyLoss) != cfg.loss
+	if !knows {
+		lost = cfg.entered
+	}
+	if lost || !knows {
+		s.reincarnate(tx, lost)
+		putMark(tx, bucketDevice, keyLoss, cfg.loss)
 		return
 	}
 	incarnation := [16]byte(kept)
-	if founding != nil && incarnation == founding.Incarnation {
+	if founding := cfg.founding; founding != nil && incarnation == founding.Incarnation {
 		s.author = authorFor(s.keys, zsync.SpaceID{}, incarnation, 0)
 	} else {
 		reason := uint64(0)
@@ -147,6 +173,19 @@ func (s *space) chooseAuthor(tx kv.Tx, founding *Founding, lost bool) {
 		s.author = authorFor(s.keys, s.id, incarnation, reason)
 	}
 	s.log.Use(s.author)
+}
+
+func getMark(tx kv.Tx, bucket, key string) (m Mark) {
+	copy(m[:], tx.Get(bucket, []byte(key)))
+	return m
+}
+
+func putMark(tx kv.Tx, bucket, key string, m Mark) {
+	if m == (Mark{}) {
+		tx.Delete(bucket, []byte(key))
+		return
+	}
+	tx.Put(bucket, []byte(key), m[:])
 }
 
 // reincarnate gives this device a new writer in the space: whatever the old one
@@ -169,7 +208,7 @@ func (s *space) right(tx kv.Tx) security.Right { return s.members.Right(tx, s.ke
 // mayAppend reports whether own events may be written now: this device is a
 // member, and its writer is known to be no fork of one that others have seen.
 func (s *space) mayAppend(tx kv.Tx, now time.Time) bool {
-	if !s.log.HasGenesis() || s.right(tx) == security.RightNone {
+	if s.silent || !s.log.HasGenesis() || s.right(tx) == security.RightNone {
 		return false
 	}
 	return s.exchange.Confirmed() || !now.Before(s.confirmBy) || len(s.members.List(tx)) == 1
@@ -180,6 +219,9 @@ func (s *space) append(tx kv.Tx, now time.Time, kind zsync.Kind, body []byte) (e
 	ev, err := s.log.Append(tx, kind, body, wallMS(now), s.members)
 	if err != nil {
 		return eventlog.Event{}, err
+	}
+	if ev.Void {
+		return ev, fmt.Errorf("%w: what this device says there counts for nobody", eventlog.ErrRefused)
 	}
 	s.exchange.Appended(tx, now, []eventlog.Event{ev})
 	return ev, nil

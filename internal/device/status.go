@@ -1,6 +1,8 @@
 package device
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -35,7 +37,8 @@ type FolderStatus struct {
 	Watch    string
 	Current  zsync.Path // worked on last
 	Member   bool
-	Settled  bool // nothing is left to scan, record, fetch or apply here
+	Settled  bool   // nothing is left to scan, record, fetch or apply here
+	Why      string // it is halted
 	watch    string
 }
 
@@ -56,6 +59,7 @@ func (f *FolderMachine) report(tx kv.Tx, now time.Time) {
 	f.status.Replica = st
 	f.status.Frontier, f.status.Lamport = f.space.log.Frontier(), f.space.log.MaxLamport()
 	f.status.Settled = st.Idle && f.space.member && !f.space.waiting
+	f.missRoot(st)
 	mine := line{
 		Device: f.space.keys.Device(), Linked: true, Applied: f.status.Frontier,
 		NeedFiles: uint64(max(0, st.NeedFiles)), NeedBytes: uint64(max(0, st.NeedBytes)),
@@ -66,16 +70,34 @@ func (f *FolderMachine) report(tx kv.Tx, now time.Time) {
 	f.space.collect(now, mine)
 }
 
+// missRoot tells the owner, once, when the folder's directory is gone. Nothing is
+// concluded from that, see the replica; but what is back one day, on a disk that was
+// away, has to be opened and watched anew.
+func (f *FolderMachine) missRoot(st replica.Status) {
+	isRoot := func(p replica.Problem) bool { return p.Path == "" && p.Code == "root" }
+	if !f.rootLost && slices.ContainsFunc(st.Problems, isRoot) {
+		f.rootLost = true
+		f.space.emit(Address{Part: Owner}, LostRoot{f.space.id})
+	}
+}
+
+// missing says why a folder is halted.
+func missing(dir string) string {
+	return fmt.Sprintf("the directory %s is missing or is another one; if it was moved or restored:  zsync watch %s --same-folder", dir, dir)
+}
+
 // Status is called between two turns, by whoever steps the machine.
 func (f *FolderMachine) Status() (FolderStatus, error) {
 	st := f.status
-	st.Label, st.Dir, st.Role, st.Space = f.cfg.Label, f.cfg.Dir, f.cfg.Role, f.cfg.Space
+	st.Label, st.Dir, st.Role, st.Space = string(f.cfg.Label), f.cfg.Dir, f.cfg.Role, f.cfg.Space
 	st.Resumed, st.Reused, st.Member, st.Watch = f.fetch.resumed, f.fetch.reused, f.space.member, st.watch
 	err := f.store.View(func(tx kv.Tx) error {
 		st.Devices = f.space.devices(tx)
 		return nil
 	})
 	switch {
+	case f.rootLost:
+		st.State, st.Why = StateHalted, missing(f.cfg.Dir)
 	case !st.Member || f.space.waiting:
 		st.State = StateWaiting
 	case st.Replica.Scanning:

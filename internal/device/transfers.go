@@ -41,6 +41,7 @@ type transfers struct {
 	hangup   []zre.Conn
 	out      []Effect
 	stopping bool
+	stirred  bool // the queue or who is here has changed since the last pump
 
 	receiving receiving
 }
@@ -102,6 +103,7 @@ func (t *transfers) entered(now time.Time, record security.Record, host string, 
 
 // exited notes that the device of a key is gone, and closes its sessions.
 func (t *transfers) exited(now time.Time, key zsync.Key) {
+	t.stirred = true
 	for _, s := range t.sorted() {
 		if s.key == key {
 			t.drop(now, s)
@@ -117,6 +119,7 @@ func (t *transfers) exited(now time.Time, key zsync.Key) {
 
 // linked notes that a device and a folder here are linked, or no longer.
 func (t *transfers) linked(device zsync.DeviceID, space zsync.SpaceID, on bool) {
+	t.stirred = true
 	if r := t.routes[device]; r != nil && on {
 		r.spaces[space] = true
 	} else if r != nil {
@@ -126,6 +129,7 @@ func (t *transfers) linked(device zsync.DeviceID, space zsync.SpaceID, on bool) 
 
 // quit forgets a space: what it asked for and who has it.
 func (t *transfers) quit(space zsync.SpaceID) {
+	t.stirred = true
 	for _, r := range t.routes {
 		delete(r.spaces, space)
 	}

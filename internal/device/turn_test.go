@@ -21,6 +21,9 @@ type twoCopies struct {
 	copies [2]*testCopy
 	facts  []testFact
 	failed int // turns that did not commit
+
+	content string // of the one file; "" means hello
+	gone    bool   // it is removed on the way
 }
 
 type testCopy struct {
@@ -138,6 +141,8 @@ func (w *twoCopies) carry(c *testCopy, effects []Effect) {
 			w.post(c, Flushed{c.root.Flush()})
 		case ApplyBatch:
 			w.post(c, Applied{c.root.Apply(order.Changes, order.Redo)})
+		case LookAgain:
+			w.post(c, c.lookAgain(order))
 		case Say:
 			if order.Type == typeProgress {
 				w.said(c, order.Body)
@@ -147,10 +152,17 @@ func (w *twoCopies) carry(c *testCopy, effects []Effect) {
 	}
 }
 
-// fetched stages what is asked for; every file of these tests holds "hello".
+func (w *twoCopies) bytes() []byte {
+	if w.content != "" {
+		return []byte(w.content)
+	}
+	return []byte("hello")
+}
+
+// fetched stages what is asked for, of the one file of these tests.
 func (w *twoCopies) fetched(c *testCopy, order Fetch) (answer Staged) {
 	for _, item := range order.Items {
-		err := c.root.Stage([]store.Piece{{Content: item.Hash, Size: int64(item.Size), Hash: item.Hash, Data: []byte("hello")}})[0]
+		err := c.root.Stage([]store.Piece{{Content: item.Hash, Size: int64(item.Size), Hash: item.Hash, Data: w.bytes()}})[0]
 		answer.Pieces = append(answer.Pieces, StagedPiece{Content: item.Hash, Hash: item.Hash, Err: err})
 	}
 	return answer
@@ -163,7 +175,7 @@ func (w *twoCopies) said(c *testCopy, body []byte) {
 	said, err := decodeProgress(body)
 	must(w.t, err)
 	mine := said.Lines[0]
-	if !mine.done() {
+	if !mine.done() || w.gone {
 		return
 	}
 	c.zeros++

@@ -88,6 +88,8 @@ func TestFolderBodiesThatMakeNoSenseAreRefused(t *testing.T) {
 		"unknown operation":     {{Op: 2, Label: "Photos", Space: genesis.Space(), Genesis: genesis}},
 		"empty label":           {claimOf("", genesis)},
 		"label with a slash":    {claimOf("a/b", genesis)},
+		"label in another form": {claimOf("Bjo\u0308rk", genesis)},
+		"label with a control":  {claimOf("a\x1bb", genesis)},
 		"space of another":      {{Op: opClaim, Label: "Photos", Space: spaceNamed(1), Genesis: genesis}},
 		"one bad among good":    {fine, claimOf(".", genesis)},
 		"too many":              make([]folderOp, claimsPerBodyMax+1),

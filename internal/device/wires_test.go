@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/security"
 	"github.com/zsync/zsync/zre"
 )
 
@@ -39,6 +40,7 @@ func (s *stage) dial(a *actor, port int, dial zre.Dial) {
 	case s.order[i].keys.Key() != dial.Key:
 		fact.Kind = device.NetBadKey
 	case !slices.Contains(s.order[i].trust.Trusted(), a.keys.Key()):
+	case port == 1 && s.order[i].trust.Admit(a.keys.Key()) == security.DecisionPending:
 	default:
 		b := s.order[i]
 		b.calls++

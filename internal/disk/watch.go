@@ -257,6 +257,9 @@ func (w *Watcher) follow(s seen) {
 		}
 	}
 	for name := range s.made {
+		if dir := filepath.Dir(name); filepath.Base(name) == zsync.PrivateDir && w.nested(dir) {
+			w.forgetBelow(dir)
+		}
 		if info, err := os.Lstat(name); err == nil && info.IsDir() {
 			w.watchBelow(name, func(dir string) { s.dirty[dir] = true })
 		}
@@ -296,7 +299,7 @@ func (w *Watcher) watchBelow(top string, tell func(dir string)) {
 		if err != nil || !entry.IsDir() {
 			return nil // what cannot be read, or is gone again, a scan will explain
 		}
-		if _, usable := w.path(name); !usable {
+		if _, usable := w.path(name); !usable || w.nested(name) {
 			return fs.SkipDir
 		}
 		if w.watch(name) {
@@ -304,6 +307,13 @@ func (w *Watcher) watchBelow(top string, tell func(dir string)) {
 		}
 		return nil
 	})
+}
+
+// nested reports whether a directory is a folder of its own, which is somebody
+// else's to watch; that it is one no more, a scan finds.
+func (w *Watcher) nested(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, zsync.PrivateDir, "id"))
+	return err == nil && dir != w.root
 }
 
 // watch gives a directory its watch, unless no more are to be had. WalkDir calls
@@ -338,7 +348,7 @@ func (w *Watcher) paths(dirs map[string]bool) []zsync.Path {
 }
 
 // path returns a directory's path below the root; usable is false for those that
-// no folder holds, the private one among them.
+// no folder holds, the private one of this folder and of any within it among them.
 func (w *Watcher) path(dir string) (path zsync.Path, usable bool) {
 	relative, err := filepath.Rel(w.root, dir)
 	if err != nil {
@@ -348,5 +358,6 @@ func (w *Watcher) path(dir string) (path zsync.Path, usable bool) {
 		return "", true
 	}
 	path, err = zsync.ParsePath(filepath.ToSlash(relative))
-	return path, err == nil
+	private := slices.Contains(strings.Split(string(path), "/"), zsync.PrivateDir)
+	return path, err == nil && !private
 }

@@ -68,6 +68,38 @@ func write(dir, name string) error {
 	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(name), 0o644))
 }
 
+func TestAFolderWithinTheFolderIsNotWatched(t *testing.T) {
+	dir, w := watching(t, func(dir string) {
+		try(t, write(dir, "d/inner/.zsync/id"), write(dir, "d/inner/sub/file"), write(dir, "later/sub/file"))
+	})
+	try(t, write(dir, "d/inner/sub/file"), write(dir, "d/inner/.zsync/tmp/0/x"), write(dir, "d/file"))
+	got := waitFor(t, w, "d")
+	try(t, write(dir, "later/.zsync/id"))
+	got = append(got, waitFor(t, w, "later")...)
+	try(t, write(dir, "later/sub/more"), write(dir, "later/.zsync/tmp/0/x"), write(dir, "end/file"))
+	got = append(got, waitFor(t, w, "end")...)
+	for _, path := range got {
+		if strings.HasPrefix(string(path), "d/inner") || strings.Contains(string(path), ".zsync") || strings.HasPrefix(string(path), "later/") {
+			t.Errorf("a hint of %s", path)
+		}
+	}
+}
+
+// waitFor returns the hints up to that of a directory.
+func waitFor(t *testing.T, w *Watcher, until zsync.Path) (got []zsync.Path) {
+	t.Helper()
+	late := time.After(20 * time.Second)
+	for !slices.Contains(got, until) {
+		select {
+		case hint := <-w.Hints():
+			got = append(got, hint.Dirs...)
+		case <-late:
+			t.Fatalf("hints of %q, wanted %q", got, until)
+		}
+	}
+	return got
+}
+
 func TestChangesAreReportedAsTheirDirectories(t *testing.T) {
 	dir, w := watching(t, func(dir string) { try(t, write(dir, "a/b/file"), write(dir, "c/file")) })
 	try(t, write(dir, "a/b/file"))
@@ -112,9 +144,9 @@ func TestThePrivateDirectoryIsNeverWatched(t *testing.T) {
 	case <-time.After(4 * settleQuiet):
 	}
 	try(t, write(dir, "a/.zsync/mine"))
-	wantDirs(t, w, "a/.zsync")
+	wantDirs(t, w, "a") // what is in there is listed by nobody
 	for _, name := range w.notify.WatchList() {
-		if strings.HasPrefix(name, filepath.Join(dir, ".zsync")) {
+		if filepath.Base(name) == ".zsync" {
 			t.Errorf("%s is watched", name)
 		}
 	}

@@ -108,6 +108,11 @@ func Carry(root *store.Root, space zsync.SpaceID, order any, post func(device.Ad
 		post(folder, device.Flushed{Err: root.Flush()})
 	case device.ApplyBatch:
 		post(folder, device.Applied{Results: root.Apply(o.Changes, o.Redo)})
+	case device.LookAgain:
+		post(folder, lookAgain(root, o.Files))
+	case device.PruneVersions:
+		gone, err := root.PruneVersions(o.Before, root.VersionsMax())
+		post(folder, device.Pruned{Gone: gone, Next: root.VersionsNext(), Err: err})
 	case device.ReadSpans:
 		parts, release := read(root, o.Parts)
 		post(device.Address{Part: device.Link}, device.Supply{Session: o.Session, Parts: parts, Release: release})

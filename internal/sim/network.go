@@ -81,7 +81,7 @@ func (n *Node) dial(p port, d zre.Dial) {
 		w.after(refusedAfter, func() { here.drop(device.NetClosed) })
 	case other.keys.Key() != d.Key:
 		w.after(latency, func() { here.drop(device.NetBadKey) })
-	case !other.admits(n.keys.Key()):
+	case !other.admits(p, n.keys.Key()):
 		other.post(device.Address{Part: device.Link}, device.Knocked{Key: n.keys.Key(), Address: n.host()})
 		w.after(silentAfter, func() { here.drop(device.NetClosed) })
 	default:
@@ -206,7 +206,10 @@ func (n *Node) breakConns(which func(*socket) bool) {
 	}
 }
 
-func (n *Node) admits(key zsync.Key) bool { return slices.Contains(n.admission.Trusted, key) }
+// admits is the gate: pending keys come no further than the mailbox.
+func (n *Node) admits(p port, key zsync.Key) bool {
+	return slices.Contains(n.admission.Trusted, key) || p == mailboxPort && slices.Contains(n.admission.Pending, key)
+}
 
 // clone gives the receiver octets of its own, as a network does.
 func clone(frames [][]byte) [][]byte {

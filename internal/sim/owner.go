@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 
+	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/device"
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/replica"
@@ -19,9 +20,7 @@ func (n *Node) own(what any) {
 			delete(n.folders, order.Space)
 			delete(n.wakes, device.Address{Part: device.Folder, Space: order.Space})
 			n.post(device.Address{Part: device.Link}, device.Quit(order))
-			if err := f.root.Close(); err != nil {
-				n.world.fail(err)
-			}
+			n.closeRoot(f)
 		}
 	case device.WriteTrusted:
 	}
@@ -36,7 +35,12 @@ func (n *Node) open(order device.OpenFolder) {
 	var f *folder
 	var effects []device.Effect
 	var err error
-	if !n.onDisk(n.disk(order.Dir), func() { f, effects, err = n.opened(order) }) || n.dark() {
+	if order.Scout {
+		f, effects, err = n.scout(order)
+	} else if !n.onDisk(n.disk(order.Dir), func() { f, effects, err = n.opened(order) }) {
+		return
+	}
+	if n.dark() {
 		return
 	}
 	if err != nil {
@@ -55,20 +59,37 @@ func (n *Node) opened(order device.OpenFolder) (*folder, []device.Effect, error)
 		return nil, nil, err
 	}
 	f := &folder{root: root, reg: order.Registration}
-	effects, err := n.machine(f, order.Cache)
+	staged, err := root.Staged()
+	var effects []device.Effect
+	if err == nil {
+		effects, err = n.machine(f, order.Cache, staged)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, root.Close())
 	}
 	return f, effects, nil
 }
 
+// scout opens a folder's machine without a directory.
+func (n *Node) scout(order device.OpenFolder) (*folder, []device.Effect, error) {
+	f := &folder{reg: order.Registration}
+	effects, err := n.machine(f, order.Cache, nil)
+	return f, effects, err
+}
+
+// closeRoot lets go of a folder's directory; a scout has none.
+func (n *Node) closeRoot(f *folder) {
+	if f.root == nil {
+		return
+	}
+	if err := f.root.Close(); err != nil {
+		n.world.fail(err)
+	}
+}
+
 // machine opens a folder's machine on its database, which borrows the hashes of
 // another where one is named.
-func (n *Node) machine(f *folder, cache spaceID) (effects []device.Effect, err error) {
-	staged, err := f.root.Staged()
-	if err != nil {
-		return nil, err
-	}
+func (n *Node) machine(f *folder, cache spaceID, staged []zsync.Digest) (effects []device.Effect, err error) {
 	db := n.spaces[f.reg.Space]
 	if db == nil {
 		db = n.database()

@@ -170,9 +170,7 @@ func (n *Node) Kill() {
 	}
 	n.die()
 	for _, f := range n.folders {
-		if err := f.root.Close(); err != nil {
-			n.world.fail(err)
-		}
+		n.closeRoot(f)
 	}
 }
 

@@ -21,8 +21,12 @@ func (n *listener) happened(e event) {
 
 func (n *listener) accepted(fd int) {
 	a := &accepted{fd: fd, remote: remoteOf(fd)}
+	if older := n.tcp[fd]; older != nil { // it ended unnoticed
+		n.count(older, -1)
+	}
 	n.tcp[fd] = a
-	if len(n.tcp) > socketsMax || n.link.context.attempts.crowded(addressText(a.remote.Addr())) {
+	n.link.watchUnread()
+	if n.count(a, 1) > silentMax || len(n.tcp) > socketsMax || n.link.context.attempts.crowded(addressText(a.remote.Addr())) {
 		n.cut(a)
 		return
 	}
@@ -39,6 +43,7 @@ func (n *listener) disconnected(fd int) {
 		return
 	}
 	delete(n.tcp, fd)
+	n.count(a, -1)
 	switch c := a.conn; {
 	case c == nil:
 		n.cameToNothing(a.remote.Addr())

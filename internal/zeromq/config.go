@@ -25,11 +25,14 @@ type Config struct {
 	// connection takes over the routing id of an older one. Without it, for the
 	// transfer link, every message is one frame and routing ids are not reused.
 	Multipart bool
+	// AdmitPending is set for a link that lets keys in which [Context.SetPending]
+	// names, besides the trusted ones.
+	AdmitPending bool
 	// MessageBytesMax is the longest frame, in octets. A longer one closes the
 	// connection that it comes on. Default 1 MiB.
 	MessageBytesMax int
 	// SendHWM is how many messages may wait to be sent to one peer; one more
-	// closes the connection. Default 4096.
+	// closes the connection, and so does more than 64 MiB of them. Default 4096.
 	SendHWM int
 	// ReceiveHWM is how many received messages of one connection may wait here
 	// before the peer is made to wait. Default 64.
@@ -81,3 +84,11 @@ func (c Config) framesMax() int {
 	}
 	return 1
 }
+
+// tooMany says what is wrong with a message that the link does not take.
+func (c Config) tooMany() error {
+	return fmt.Errorf("%w: more than %d frames or %d octets in a message", ErrProtocol, c.framesMax(), c.wholeBytesMax())
+}
+
+// wholeBytesMax bounds the frames of one message together.
+func (c Config) wholeBytesMax() int { return wholeFrames * c.MessageBytesMax }

@@ -68,10 +68,17 @@ func (c *Context) openDoor() (*zmq.Socket, error) {
 	return socket, nil
 }
 
-// SetTrusted sets whose connections are let in, from now on. Incoming
-// connections of keys that are in it no more are closed at once.
+// SetTrusted sets whose connections are let in, from now on. Connections of keys
+// that were in it and are no more are closed at once, in both directions.
 func (c *Context) SetTrusted(keys []zsync.Key) {
 	c.door.setTrusted(keys)
+	c.recheck()
+}
+
+// SetPending sets whose connections are let in besides those of trusted keys, by
+// links with [Config.AdmitPending]. Their connections are treated alike.
+func (c *Context) SetPending(keys []zsync.Key) {
+	c.door.setPending(keys)
 	c.recheck()
 }
 

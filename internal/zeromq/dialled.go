@@ -20,7 +20,10 @@ type dialled struct {
 	identity []byte
 	peer     netip.AddrPort // zero while the name is looked up
 	waiting  [][][]byte     // messages, meanwhile
-	socket   *zmq.Socket    // nil until then, and once it is closed
+	backlog  backlog
+	fd       int         // of the TCP connection
+	trusted  bool        // by the door, when it was last looked at
+	socket   *zmq.Socket // nil until then, and once it is closed
 	monitor  *zmq.Socket
 
 	connected time.Time // when TCP did; zero before
@@ -33,7 +36,7 @@ const dialledEvents = zmq.EVENT_CONNECTED | zmq.EVENT_CLOSED | zmq.EVENT_DISCONN
 // dial carries out an order. What is wrong with it is a fact like any other
 // failure to connect.
 func (l *Link) dial(o Dial) {
-	d := &dialled{link: l, number: o.Conn, key: o.Key, identity: o.Identity}
+	d := &dialled{link: l, number: o.Conn, key: o.Key, identity: o.Identity, trusted: l.trusts(o.Key)}
 	if d.identity == nil {
 		d.identity = l.cfg.Identity
 	}
@@ -42,6 +45,7 @@ func (l *Link) dial(o Dial) {
 		return
 	}
 	l.dialled[d.number] = d
+	l.watchUnread()
 	l.timers.after(dialTimeout, d.expire)
 	l.locate(o.Endpoint, func(peer netip.AddrPort, err error) {
 		if l.dialled[d.number] != d {
@@ -88,7 +92,7 @@ func (d *dialled) connect(peer netip.AddrPort) (err error) {
 		return fmt.Errorf("zeromq: dial %v: %w", peer, err)
 	}
 	waiting := d.waiting
-	d.waiting = nil
+	d.waiting, d.backlog = nil, backlog{}
 	for _, frames := range waiting {
 		d.send(frames)
 	}
@@ -123,8 +127,9 @@ func (d *dialled) read() error {
 
 func (d *dialled) received(messages []message) {
 	for _, m := range messages {
+		d.backlog.read += m.wire
 		if m.tooMany {
-			d.fail(fmt.Errorf("%w: more than %d frames in a message", ErrProtocol, d.link.cfg.framesMax()))
+			d.fail(d.link.cfg.tooMany())
 			return
 		}
 		f := d.fact(Received, nil)
@@ -138,7 +143,7 @@ func (d *dialled) received(messages []message) {
 func (d *dialled) ended(e event) error {
 	switch e.kind {
 	case zmq.EVENT_CONNECTED:
-		d.connected = time.Now()
+		d.connected, d.fd = time.Now(), e.value
 		return nil
 	case zmq.EVENT_CLOSED:
 		return ErrUnreachable
@@ -204,6 +209,12 @@ func (d *dialled) send(frames [][]byte) {
 			return
 		}
 		d.waiting = append(d.waiting, frames)
+	}
+	if d.backlog.sends(d.link.cfg.wireBytesOf(frames), d.carried) {
+		d.fail(ErrFull)
+		return
+	}
+	if d.socket == nil {
 		return
 	}
 	switch err := writeFrames(d.socket, frames); {
@@ -213,6 +224,14 @@ func (d *dialled) send(frames [][]byte) {
 	default:
 		d.fail(fmt.Errorf("%w: %w", ErrLost, err))
 	}
+}
+
+// carried tells what TCP has; before it has connected, nothing.
+func (d *dialled) carried() (in, acked uint64, ok bool) {
+	if d.connected.IsZero() {
+		return 0, 0, true
+	}
+	return carried(d.fd, netip.AddrPortFrom(d.peer.Addr().WithZone(""), d.peer.Port()))
 }
 
 // fail closes d and says so.

@@ -2,7 +2,7 @@
 // imports the ZeroMQ binding, and it knows nothing of what the messages say.
 //
 // A [Context] is made once. It holds who may connect ([Context.SetTrusted],
-// [Context.SetRevoked]) and tells of those who may not ([Context.Attempts]). A
+// [Context.SetPending], [Context.SetRevoked]) and tells of those who may not ([Context.Attempts]). A
 // [Link] is one listening socket and the connections that it dials; a device has
 // two, the ZRE link and the transfer link, which differ in their [Config].
 // Orders go in by [Link.Do], and [Fact]s come out of [Link.Facts]. Nothing here
@@ -10,7 +10,7 @@
 //
 // The invariant: a message is delivered only on a connection whose other end has
 // proved to hold [Fact.Key], a key that was trusted when it connected and has
-// been ever since. In plain mode, for other ZRE programs, no key is proved and
+// been ever since (or a pending one, on a link that admits those). In plain mode, for other ZRE programs, no key is proved and
 // Key is zero; a secure link never falls back to it.
 //
 // # Connections
@@ -40,7 +40,8 @@
 // affected, they are known by number. What is sent goes by routing id: while
 // another device has been admitted and not yet been heard, nothing is sent on
 // incoming connections of a link with handover (see contested in reply.go). A
-// device that is admitted and says nothing is kept out for a minute.
+// device that is admitted and says nothing is kept out for a minute, and so is one
+// that took the routing id of another key's connection and was hung up for it.
 //
 // # Why a dial failed
 //
@@ -86,7 +87,13 @@
 //
 // # What libzmq leaves open
 //
-// MAXMSGSIZE bounds a frame, not the number of frames: what a trusted device
-// sends as one endless multipart message is held in memory until it ends. An
-// assertion that fails in libzmq ends the process.
+// MAXMSGSIZE bounds a frame, not the number of frames: what a device sends as one
+// endless message is held in memory until it ends, and nobody is told. The marks
+// (HWM) count messages, which may be long. So the octets that TCP has carried are
+// compared with those that were read and written (backlog.go), on Linux, which can
+// tell: a connection is closed when more than 64 MiB wait to be sent on it, or when
+// libzmq holds more than 96 MiB of what came in. The latter is looked at once a
+// second, so what a fast line brings in a second comes on top.
+//
+// An assertion that fails in libzmq ends the process.
 package zeromq

@@ -52,7 +52,7 @@ type door struct {
 
 // trust is who may connect; never changed once it is set.
 type trust struct {
-	trusted, revoked map[zsync.Key]bool
+	trusted, pending, revoked map[zsync.Key]bool
 }
 
 func newDoor(attempts *attempts, link func(string) *Link) *door {
@@ -64,13 +64,25 @@ func newDoor(attempts *attempts, link func(string) *Link) *door {
 func (d *door) setTrusted(keys []zsync.Key) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.trust.Store(&trust{trusted: keySet(keys), revoked: d.trust.Load().revoked})
+	next := *d.trust.Load()
+	next.trusted = keySet(keys)
+	d.trust.Store(&next)
 }
 
 func (d *door) setRevoked(keys []zsync.Key) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.trust.Store(&trust{trusted: d.trust.Load().trusted, revoked: keySet(keys)})
+	next := *d.trust.Load()
+	next.revoked = keySet(keys)
+	d.trust.Store(&next)
+}
+
+func (d *door) setPending(keys []zsync.Key) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := *d.trust.Load()
+	next.pending = keySet(keys)
+	d.trust.Store(&next)
 }
 
 func keySet(keys []zsync.Key) map[zsync.Key]bool {
@@ -81,11 +93,12 @@ func keySet(keys []zsync.Key) map[zsync.Key]bool {
 	return set
 }
 
-func (t *trust) judge(key zsync.Key) verdict {
+// judge says what becomes of the owner of a key at a link.
+func (t *trust) judge(l *Link, key zsync.Key) verdict {
 	switch {
 	case t.revoked[key]:
 		return revoked
-	case t.trusted[key]:
+	case t.trusted[key], l.cfg.AdmitPending && t.pending[key]:
 		return admit
 	}
 	return unknown
@@ -166,7 +179,7 @@ func provenKey(l *Link, mechanism string, credentials [][]byte) (zsync.Key, bool
 func (d *door) meet(l *Link, key zsync.Key, address netip.Addr) verdict {
 	status := admit
 	if !l.cfg.plain() {
-		status = d.trust.Load().judge(key)
+		status = d.trust.Load().judge(l, key)
 	}
 	shunned := status == admit && d.shuns(key)
 	d.next++

@@ -11,12 +11,15 @@ const (
 	messageBytesDefault = 1 << 20  // a ZRE frame with one EVENTS message fits
 	sendDefault         = 4096     // messages: a back-stop, since what is sent is bounded by the peer's credit
 	receiveDefault      = 64       // messages: what does not fit waits in the peer's TCP window
-	queueBytesMax       = 64 << 20 // octets for one connection in orders not yet carried out
+	queueBytesMax       = 64 << 20 // octets for one connection in orders not yet carried out, and again in libzmq: above all credit
+	unreadBytesMax      = 96 << 20 // octets of one connection that libzmq holds unread: receiveDefault of the longest, and what TCP buffers
 	framesMax           = 64       // frames of one ZRE message
+	wholeFrames         = 4        // of the longest frames, what all frames of a message may be together
 	roundMessagesMax    = 64       // messages read from one socket before the others have their turn
 	roundBytesMax       = 8 << 20  // octets, likewise: one window of the transfer
 	factsQueued         = 4        // batches that wait for a reader before the link stops reading sockets
 	socketsMax          = 4096     // accepted TCP connections a link
+	silentMax           = 64       // of one address, that have not said anything yet
 	namesMax            = 1024     // names dialled whose next address is remembered
 	linkSocketsMax      = 16384    // ZeroMQ sockets a context: three a dialled connection
 	ioThreadsMax        = 4        // one encrypts about 0.5 GiB/s
@@ -31,6 +34,7 @@ const (
 	lingerTimeout    = 200 * time.Millisecond // for what was sent just before a hang-up to leave
 	graveTimeout     = 10 * time.Second       // while late messages of a closed connection are known and dropped
 	shunTimeout      = time.Minute            // a device that connected and said nothing is kept out
+	unreadEvery      = time.Second            // between two looks at what libzmq holds unread
 	reconnectNever   = time.Hour              // see dialled.go
 )
 

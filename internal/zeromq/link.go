@@ -34,6 +34,7 @@ type Link struct {
 	pool     pool
 	out      outbox
 	timers   timers
+	watching bool            // a look at what is held unread is planned
 	running  context.Context // ends the goroutines that Run started
 	helpers  sync.WaitGroup  // waits for them
 }

@@ -21,6 +21,7 @@ type listener struct {
 	conns   map[uint64]*incoming // by number, from arrival until it is forgotten
 	routes  map[string]*incoming // open ones, by routing id
 	tcp     map[int]*accepted    // by descriptor
+	quiet   map[netip.Addr]int   // how many of tcp have said nothing, by address
 	unheard []*incoming          // judged by the door, nothing received yet; oldest first
 	ending  []*incoming          // their TCP connection ended; what they sent may not be read yet
 	waiting []*incoming          // with messages that are held
@@ -39,6 +40,8 @@ type incoming struct {
 	since    time.Time  // of the arrival
 	ended    bool       // arrived, and its TCP connection has ended; its first message may still be read
 	held     [][][]byte // messages that wait: see contested
+	backlog  backlog
+	usurper  bool // took the routing id of a connection of another key
 }
 
 type incomingState uint8
@@ -65,6 +68,7 @@ func newListener(l *Link) *listener {
 		conns:  map[uint64]*incoming{},
 		routes: map[string]*incoming{},
 		tcp:    map[int]*accepted{},
+		quiet:  map[netip.Addr]int{},
 	}
 }
 
@@ -164,9 +168,10 @@ func (n *listener) received(m message) {
 	if c.state == arrived {
 		n.opened(c, m)
 	}
+	c.backlog.read += m.wire
 	if m.tooMany {
 		n.link.recycle(m)
-		n.fail(c, fmt.Errorf("%w: more than %d frames in a message", ErrProtocol, n.link.cfg.framesMax()))
+		n.fail(c, n.link.cfg.tooMany())
 		return
 	}
 	n.link.out.add(Fact{
@@ -185,6 +190,7 @@ func (n *listener) opened(c *incoming, m message) {
 	n.unheard = slices.DeleteFunc(n.unheard, func(x *incoming) bool { return x == c })
 	c.state, c.identity, c.route = open, m.identity, string(m.identity)
 	if older := n.routes[c.route]; older != nil {
+		c.usurper = older.key != c.key
 		n.fail(older, ErrTaken)
 	}
 	n.routes[c.route] = c
@@ -197,7 +203,20 @@ func (n *listener) opened(c *incoming, m message) {
 		older.tcp = nil
 		n.fail(older, ErrLost)
 	}
+	n.count(a, -1)
 	a.conn, c.tcp = c, a
+}
+
+// count keeps quiet, and returns how many there are of the address of a.
+func (n *listener) count(a *accepted, by int) int {
+	if a.conn != nil || !a.remote.IsValid() {
+		return 0
+	}
+	address := a.remote.Addr()
+	if n.quiet[address] += by; n.quiet[address] == 0 {
+		delete(n.quiet, address)
+	}
+	return n.quiet[address]
 }
 
 // fail closes c and says so.
@@ -216,6 +235,9 @@ func (n *listener) hangup(c *incoming) {
 		return
 	}
 	n.bury(c)
+	if c.usurper { // who knows better than a link whose routing id it is has judged
+		n.link.context.door.shun(c.key)
+	}
 	n.link.timers.after(lingerTimeout, func() { n.cut(c.tcp) })
 }
 

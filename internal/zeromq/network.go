@@ -122,7 +122,8 @@ func (g *Gate) translate() {
 // Admit replaces the list of who may connect.
 func (g *Gate) Admit(who device.Admission) {
 	g.context.SetRevoked(who.Revoked)
-	g.context.SetTrusted(who.Trusted)
+	g.context.SetTrusted(who.Trusted) // before the next, so that who becomes trusted is let in at all times
+	g.context.SetPending(who.Pending)
 }
 
 // Knocks returns who was turned away. It is never closed.

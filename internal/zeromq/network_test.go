@@ -17,7 +17,7 @@ func listening(t *testing.T) (*Context, pair, *Network, *Gate) {
 		t.Fatal(err)
 	}
 	p := newPair(t)
-	link, err := c.Listen(Config{Key: p.key, Secret: p.secret, Multipart: true, Bind: "tcp://127.0.0.1:*"})
+	link, err := c.Listen(Config{Key: p.key, Secret: p.secret, Multipart: true, AdmitPending: true, Bind: "tcp://127.0.0.1:*"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,13 +31,14 @@ type message struct {
 	identity []byte // incoming: the routing id
 	frames   [][]byte
 	bytes    int
-	tooMany  bool // more frames than the link takes: frames is not the whole
+	wire     uint64 // octets on the wire, of the frames that were left out too
+	tooMany  bool   // more frames or octets than the link takes: frames is not the whole
 }
 
 // receive takes one message off a DEALER, or, with origin, off a ROUTER, whose
 // messages begin with the routing id. The origin is asked of the frame after
 // that one: after a poll libzmq makes the routing id's frame without it.
-func receive(r reader, s *zmq.Socket, origin bool, framesMax int) (message, error) {
+func receive(r reader, s *zmq.Socket, origin bool, cfg *Config) (message, error) {
 	var m message
 	if origin {
 		first, err := r.part(s, false)
@@ -54,14 +55,15 @@ func receive(r reader, s *zmq.Socket, origin bool, framesMax int) (message, erro
 		if m.frames == nil {
 			m.number, m.fd = next.number, next.fd
 		}
-		m.add(next.frame, framesMax)
+		m.add(next.frame, cfg)
 		more = next.more
 	}
 	return m, nil
 }
 
-func (m *message) add(frame []byte, framesMax int) {
-	if len(m.frames) == framesMax {
+func (m *message) add(frame []byte, cfg *Config) {
+	m.wire += cfg.wireBytes(len(frame))
+	if len(m.frames) == cfg.framesMax() || m.bytes+len(frame) > cfg.wholeBytesMax() {
 		m.tooMany = true
 		return
 	}

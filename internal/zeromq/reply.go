@@ -10,6 +10,17 @@ import (
 func (n *listener) send(c *incoming, frames [][]byte) {
 	switch {
 	case c.state != open:
+	case c.backlog.sends(n.link.cfg.wireBytesOf(frames), c.carried):
+		n.fail(c, ErrFull)
+	default:
+		n.pass(c, frames)
+	}
+}
+
+// pass sends what has been counted.
+func (n *listener) pass(c *incoming, frames [][]byte) {
+	switch {
+	case c.state != open:
 	case len(c.held) == 0 && !n.contested(c):
 		n.write(c, frames)
 	case len(c.held) == n.link.cfg.SendHWM:
@@ -21,6 +32,16 @@ func (n *listener) send(c *incoming, frames [][]byte) {
 		c.held = append(c.held, frames)
 	}
 }
+
+// carried tells what TCP has.
+func (c *incoming) carried() (in, acked uint64, ok bool) {
+	if c.tcp == nil {
+		return 0, 0, false
+	}
+	return c.tcp.carried()
+}
+
+func (a *accepted) carried() (in, acked uint64, ok bool) { return carried(a.fd, a.remote) }
 
 // contested reports whether the routing id of c may belong to another key by
 // now. With ROUTER_HANDOVER, whoever was let in may claim any routing id, and
@@ -47,7 +68,7 @@ func (n *listener) sendHeld() {
 		held := c.held
 		c.held = nil
 		for _, frames := range held {
-			n.send(c, frames)
+			n.pass(c, frames)
 		}
 	}
 }

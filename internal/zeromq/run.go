@@ -117,7 +117,7 @@ func (l *Link) fail(conn uint64, why error) {
 }
 
 // dropUntrusted closes the connections of keys that lost their trust. Who dials
-// a key trusts it, unless it is revoked.
+// a key that the door has never heard of trusts it.
 func (l *Link) dropUntrusted() {
 	if l.cfg.plain() {
 		return
@@ -126,15 +126,19 @@ func (l *Link) dropUntrusted() {
 	l.in.takeArrivals()
 	l.in.dropUntrusted()
 	for _, number := range slices.Sorted(maps.Keys(l.dialled)) {
-		if d := l.dialled[number]; t.revoked[d.key] {
+		d := l.dialled[number]
+		trusted := t.judge(l, d.key) == admit
+		if t.revoked[d.key] || d.trusted && !trusted {
 			d.fail(ErrUntrusted)
+			continue
 		}
+		d.trusted = trusted
 	}
 }
 
 // trusts reports whether the door lets key in now.
 func (l *Link) trusts(key zsync.Key) bool {
-	return l.cfg.plain() || l.context.door.trust.Load().judge(key) == admit
+	return l.cfg.plain() || l.context.door.trust.Load().judge(l, key) == admit
 }
 
 // readReady waits until there is something to do and reads every socket that
@@ -189,7 +193,7 @@ type batch struct {
 func (l *Link) batch(s *zmq.Socket, origin bool) (batch, error) {
 	var b batch
 	for bytes := 0; len(b.messages) < roundMessagesMax && bytes < roundBytesMax; {
-		m, err := receive(l.reader, s, origin, l.cfg.framesMax())
+		m, err := receive(l.reader, s, origin, &l.cfg)
 		if again(err) {
 			b.all = true
 			break

@@ -92,12 +92,12 @@ func (s *Store) View(f func(kv.Tx) error) error {
 // Close implements [kv.Store].
 func (s *Store) Close() error { return s.db.Close() }
 
-// tx remembers the buckets it has opened: finding one costs a tree walk.
+// tx remembers the buckets it has looked for: finding one costs a tree walk.
 type tx struct {
 	bolt    *bbolt.Tx
 	err     error
 	changed bool
-	opened  map[string]*bucket
+	opened  map[string]*bucket // nil: there is none
 }
 
 // bucket is an open one with its cursors: making one costs more than a search.
@@ -109,24 +109,25 @@ type bucket struct {
 
 // bucket returns a bucket that is there, or nil.
 func (t *tx) bucket(name string) *bucket {
-	if b := t.opened[name]; b != nil {
-		return b
+	kept, known := t.opened[name]
+	if !known {
+		kept = t.keep(name, t.bolt.Bucket([]byte(name)))
 	}
-	if b := t.bolt.Bucket([]byte(name)); b != nil {
-		return t.keep(name, b)
-	}
-	return nil
+	return kept
 }
 
 // fill is how full pages become that are written: mostly, keys come in order.
 const fill = 0.9
 
-func (t *tx) keep(name string, b *bbolt.Bucket) *bucket {
+// keep remembers b, or that there is none.
+func (t *tx) keep(name string, b *bbolt.Bucket) (kept *bucket) {
 	if t.opened == nil {
 		t.opened = make(map[string]*bucket)
 	}
-	b.FillPercent = fill
-	kept := &bucket{Bucket: b, finder: b.Cursor(), scanner: b.Cursor()}
+	if b != nil {
+		b.FillPercent = fill
+		kept = &bucket{Bucket: b, finder: b.Cursor(), scanner: b.Cursor()}
+	}
 	t.opened[name] = kept
 	return kept
 }

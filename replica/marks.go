@@ -1,0 +1,77 @@
+package replica
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"github.com/zsync/zsync/internal/kv"
+)
+
+// marks are the nodes to be settled: those in the bucket dirty, and those marked
+// since they were last saved. Nearly all are settled in the transaction that marks
+// them, and so never see the database.
+type marks struct {
+	fresh map[uint64]bool
+	saved bool // there may be some in the bucket
+}
+
+// freshMax is how many marks are kept in memory within a transaction.
+const freshMax = 4096
+
+func newMarks() *marks { return &marks{fresh: map[uint64]bool{}, saved: true} }
+
+func (m *marks) mark(node uint64) { m.fresh[node] = true }
+
+func (m *marks) unmark(tx kv.Tx, node uint64) {
+	delete(m.fresh, node)
+	if m.saved {
+		tx.Delete(bucketDirty, nodeKey(node))
+	}
+}
+
+// save stores what was marked, once for all that a fact changed.
+func (m *marks) save(tx kv.Tx) {
+	for _, node := range slices.Sorted(maps.Keys(m.fresh)) {
+		tx.Put(bucketDirty, nodeKey(node), nil)
+		m.saved = true
+	}
+	clear(m.fresh)
+}
+
+// take takes the marks off the lowest nodes that have one, and returns these.
+func (m *marks) take(tx kv.Tx, most int) (nodes []uint64) {
+	if m.saved {
+		m.save(tx)
+		nodes = m.lowest(tx, most)
+		m.unmarkAll(tx, nodes)
+		m.saved = len(nodes) == most
+		return nodes
+	}
+	nodes = slices.Sorted(maps.Keys(m.fresh))
+	nodes = nodes[:min(most, len(nodes))]
+	m.unmarkAll(tx, nodes)
+	return nodes
+}
+
+func (m *marks) lowest(tx kv.Tx, most int) (nodes []uint64) {
+	tx.Scan(bucketDirty, nil, func(key, _ []byte) bool {
+		nodes = append(nodes, binary.BigEndian.Uint64(key))
+		return len(nodes) < most
+	})
+	return nodes
+}
+
+// unmarkAll takes the marks off nodes that are about to be settled. It goes from
+// the last to the first, since a database moves up what follows a key that it
+// deletes.
+func (m *marks) unmarkAll(tx kv.Tx, nodes []uint64) {
+	for _, node := range slices.Backward(nodes) {
+		m.unmark(tx, node)
+	}
+}
+
+// any reports whether a node has a mark.
+func (m *marks) any(tx kv.Tx) bool {
+	return len(m.fresh) > 0 || m.saved && len(m.lowest(tx, 1)) > 0
+}
