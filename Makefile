@@ -13,6 +13,10 @@ FUZZTIME ?= 30s
 DIR      ?=
 GO       ?= go
 
+# The packages with goroutines are tested with the race detector; in the others,
+# the machines, there is nothing to race.
+CONCURRENT = ./cmd/... ./internal/control ./internal/device ./internal/disk ./internal/kv/... ./internal/zeromq
+
 .PHONY: all build demo test check bench fuzz mutants deps
 
 all: build
@@ -30,7 +34,8 @@ demo: build
 
 test: deps
 	$(GO) test -count=1 ./internal/archtest
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -parallel 6 -timeout 20m $(CONCURRENT)
+	$(GO) test -timeout 20m $$($(GO) list ./... | grep -vxF -e "$$($(GO) list $(CONCURRENT))")
 
 check: deps
 	@test -z "$$($(GO) tool gofumpt -l . | tee /dev/stderr)" || { echo 'run: go tool gofumpt -w .'; exit 1; }

@@ -17,7 +17,7 @@ import (
 func (r *Replica) Start(tx kv.Tx, now time.Time, staged []zsync.Digest) {
 	r.now = now
 	for _, digest := range staged {
-		r.contents.staged[digest] = true
+		r.stage(digest)
 	}
 	if steps := intents(tx); len(steps) > 0 {
 		r.batch.redo, r.batch.state, r.batch.steps = true, batchReady, steps
@@ -118,7 +118,7 @@ func (r *Replica) undo(tx kv.Tx, now time.Time, strays []store.Change) {
 func (r *Replica) usedContents(steps []step, results []store.Result) (used []zsync.Digest) {
 	for i := range steps {
 		c, err := &steps[i].change, results[i].Err
-		if c.Op == store.OpPlace && (err == nil || errors.Is(err, store.ErrGone)) && r.contents.staged[c.Content] {
+		if c.Op == store.OpPlace && (err == nil || errors.Is(err, store.ErrGone)) && r.contents.has(c.Content) {
 			delete(r.contents.staged, c.Content)
 			used = append(used, c.Content)
 		}

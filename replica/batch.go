@@ -218,7 +218,7 @@ func (r *Replica) sealWhenDue(t *turn) {
 	nothing := r.contents.outstanding == 0 && len(r.plan.ready) == 0 && r.plan.cursor == cursorEnd
 	if b.full() || waited || nothing {
 		t.finish()
-		r.seal(t.tx, t.now)
+		r.flushOrApply(t.tx, t.now)
 	}
 }
 
@@ -240,37 +240,6 @@ func (t *turn) finish() {
 			}
 		}
 	}
-}
-
-// seal ends the filling of the batch.
-func (r *Replica) seal(tx kv.Tx, now time.Time) {
-	r.batch.state = batchReady
-	for i := range r.batch.steps {
-		if c := &r.batch.steps[i].change; c.Op == store.OpPlace && c.Content != zsync.EmptyContent {
-			r.batch.state = batchFlushing
-		}
-	}
-	if r.batch.state == batchFlushing {
-		r.out.Flush = true
-	} else {
-		r.applyWhenQuiet(tx, now)
-	}
-}
-
-// Flushed answers Output.Flush: what was staged survives a crash now.
-func (r *Replica) Flushed(tx kv.Tx, now time.Time, err error) {
-	r.now = now
-	if r.batch.state == batchFlushing {
-		if err != nil {
-			r.problems.set("", "flush", err.Error())
-			r.abandonBatch()
-			r.plan.sleep(now)
-		} else {
-			r.problems.clear("", "flush")
-			r.batch.state = batchReady
-		}
-	}
-	r.work(tx, now)
 }
 
 // abandonBatch forgets a batch of which nothing was done.

@@ -34,7 +34,7 @@ func (r *Replica) Locate(tx kv.Tx, content zsync.Digest) (span store.Span, found
 	if span, found = locateKept(tx, content); found {
 		return span, true
 	}
-	if r.contents.staged[content] {
+	if r.contents.has(content) {
 		return store.Span{Area: store.InStaging, Content: content}, true
 	}
 	return store.Span{}, false

@@ -46,6 +46,7 @@ type Replica struct {
 	drafts   []draft // the body last given out
 	plan     planner
 	contents contents
+	flushes  flushes
 	batch    batch
 	problems problems
 	ignore   ignorer
@@ -167,6 +168,7 @@ func (r *Replica) work(tx kv.Tx, now time.Time) {
 	r.scanOn(tx, now)
 	r.applyWhenQuiet(tx, now)
 	r.planOn(tx, now)
+	r.flushAhead()
 	r.dropLists(tx)
 	r.disk.save(tx)
 	if !r.more && r.disk.totals.needFiles == 0 && len(r.findings.at) == 0 && !r.scan.busy() {

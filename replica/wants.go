@@ -14,8 +14,8 @@ import (
 type contents struct {
 	by          map[zsync.Digest]*wanted
 	ofNode      map[uint64][]zsync.Digest
-	staged      map[zsync.Digest]bool // whole and verified
-	outstanding int                   // wants and copies that were ordered
+	staged      map[zsync.Digest]uint64 // whole and verified: see flushes
+	outstanding int                     // wants and copies that were ordered
 }
 
 // wanted is a content that some nodes lack.
@@ -30,8 +30,13 @@ type wanted struct {
 func newContents() contents {
 	return contents{
 		by: map[zsync.Digest]*wanted{}, ofNode: map[uint64][]zsync.Digest{},
-		staged: map[zsync.Digest]bool{},
+		staged: map[zsync.Digest]uint64{},
 	}
+}
+
+func (cs *contents) has(content zsync.Digest) bool {
+	_, staged := cs.staged[content]
+	return staged
 }
 
 func (cs *contents) full() bool { return cs.outstanding >= WantsMax }
@@ -54,7 +59,7 @@ func (cs *contents) claim(r *Replica, tx kv.Tx, node uint64, lacks []*version) b
 		if i, found := slices.BinarySearch(c.nodes, node); !found {
 			c.nodes = slices.Insert(c.nodes, i, node)
 		}
-		if !cs.staged[v.content] {
+		if !cs.has(v.content) {
 			ready = false
 			cs.order(r, tx, c)
 		}
@@ -118,7 +123,7 @@ func (cs *contents) drop(r *Replica, digest zsync.Digest, c *wanted) {
 		cs.outstanding--
 		r.out.Unwant = append(r.out.Unwant, digest)
 	}
-	if c.ordered || cs.staged[digest] {
+	if c.ordered || cs.has(digest) {
 		delete(cs.staged, digest)
 		r.out.Unstage = append(r.out.Unstage, digest)
 	}
@@ -154,7 +159,7 @@ func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {
 	c.copying = false
 	switch {
 	case err == nil:
-		r.contents.staged[digest] = true
+		r.stage(digest)
 		r.plan.ready = append(r.plan.ready, c.nodes...)
 	case copying:
 		r.lostSource(tx, now, digest)

@@ -20,7 +20,7 @@ import (
 
 const (
 	label     = "Bench"
-	pollEvery = 10 * time.Millisecond
+	pollEvery = 25 * time.Millisecond
 	patience  = 10 * time.Minute
 	// aged is what a tree rests before a run: files changed in the last 2 s, by
 	// their ctime too, are read again later, and these are not meant to be new.

@@ -17,6 +17,10 @@ import (
 	"github.com/zsync/zsync/internal/kv"
 )
 
+// mapped is how much address space a database has at first, in octets. Each time
+// that it does not suffice, all that a transaction has in its hands is copied.
+const mapped = 256 << 20
+
 // lockWait is how long Open waits for another process to let go of the file.
 const lockWait = time.Second
 
@@ -29,9 +33,10 @@ var _ kv.Store = (*Store)(nil)
 // fails with [ErrLocked] when another process holds it.
 func Open(path string) (*Store, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:        lockWait,
-		NoFreelistSync: true,
-		FreelistType:   bbolt.FreelistMapType,
+		Timeout:         lockWait,
+		NoFreelistSync:  true,
+		FreelistType:    bbolt.FreelistMapType,
+		InitialMmapSize: mapped,
 	})
 	if err != nil {
 		return nil, openError(path, err)
