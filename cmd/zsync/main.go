@@ -90,10 +90,14 @@ func (f *failure) print(w io.Writer) {
 func (f *failure) Error() string { return f.what }
 func (f *failure) Unwrap() error { return f.err }
 
-// failed wraps err as a failure with the given code.
+// failed wraps err as a failure with the given code; plain failure becomes damage
+// where it is that.
 func failed(code int, err error, hint string) error {
 	if err == nil {
 		return nil
+	}
+	if code == exitFailed && isDamage(err) {
+		code, hint = exitDamage, damageHint
 	}
 	return &failure{code: code, what: err.Error(), hint: hint, err: err}
 }

@@ -249,7 +249,12 @@ func hostPort(endpoint string) string {
 // advertised is what HELLO says: a host that means every interface tells peers
 // to use the address that they see.
 func advertised(endpoint string) string {
-	return strings.Replace(endpoint, "tcp://*:", "tcp://0.0.0.0:", 1)
+	for _, every := range []string{"tcp://*:", "tcp://[::]:"} {
+		if port, is := strings.CutPrefix(endpoint, every); is {
+			return "tcp://0.0.0.0:" + port
+		}
+	}
+	return endpoint
 }
 
 func portOf(endpoint string) int {

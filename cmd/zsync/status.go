@@ -21,6 +21,9 @@ func newStatus(p *program) *cobra.Command {
 			if wait {
 				return p.waitInSync(cmd.Context(), timeout, connected)
 			}
+			if connected || timeout != 0 {
+				return failedf(exitUsage, "zsync status --wait", "--connected and --timeout are about waiting: they go with --wait")
+			}
 			st, err := p.status(cmd.Context())
 			if err != nil {
 				return err
@@ -46,6 +49,10 @@ func (p *program) status(ctx context.Context) (st control.Status, err error) {
 	return st, err
 }
 
+// noticed is how long a device may take to notice what a person has changed just
+// before asking whether all is in sync.
+const noticed = 150 * time.Millisecond
+
 func (p *program) waitInSync(ctx context.Context, timeout time.Duration, connected bool) error {
 	if timeout > 0 {
 		var cancel context.CancelFunc
@@ -64,7 +71,7 @@ func (p *program) waitInSync(ctx context.Context, timeout time.Duration, connect
 			asked = time.Now()
 		}
 		if st, err := p.client().Status(ctx); err == nil {
-			if why = st.Missing(began, connected); why == "" {
+			if why = st.Missing(began, connected); why == "" && time.Since(began) >= noticed {
 				return p.printStatus(st)
 			}
 		}

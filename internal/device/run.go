@@ -254,6 +254,7 @@ func (r *Running) open(order OpenFolder) {
 	}
 	f, effects, err := r.start(order)
 	r.mutex.Lock()
+	before := r.halted[order.Space]
 	if err != nil {
 		r.halted[order.Space] = Halted{order.Registration, err.Error()}
 	} else {
@@ -262,7 +263,9 @@ func (r *Running) open(order OpenFolder) {
 	}
 	r.mutex.Unlock()
 	if err != nil {
-		r.host.Log.Warn("folder halted", "folder", order.Label, "path", order.Dir, "err", err)
+		if before.Why != err.Error() {
+			r.host.Log.Warn("folder halted", "folder", order.Label, "path", order.Dir, "err", err)
+		}
 		time.AfterFunc(reopenAfter, func() { r.retry(order) })
 		return
 	}

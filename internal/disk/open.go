@@ -37,7 +37,7 @@ func Open(dir string, space zsync.SpaceID, db kv.Store, sameFolder bool, post fu
 	}
 	root, err := openRoot(tree, db, sameFolder)
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), tree.Close())
+		return nil, nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	staged, err := root.Staged()
 	if err != nil {
@@ -50,7 +50,8 @@ func Open(dir string, space zsync.SpaceID, db kv.Store, sameFolder bool, post fu
 
 // openRoot opens the tree as the folder that the database knows. A directory that
 // a person vouches for may hold older things than the last one did, or less: nothing
-// that it lacks may be taken for deleted.
+// that it lacks may be taken for deleted. The tree belongs to the root, and is
+// closed when there is none.
 func openRoot(tree store.FS, db kv.Store, sameFolder bool) (root *store.Root, err error) {
 	var expect store.Identity
 	err = db.View(func(tx kv.Tx) error {
@@ -60,7 +61,7 @@ func openRoot(tree store.FS, db kv.Store, sameFolder bool) (root *store.Root, er
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, tree.Close())
 	}
 	if root, err = store.Open(tree, store.Options{Expect: expect, SameFolder: sameFolder}); err != nil {
 		return nil, err

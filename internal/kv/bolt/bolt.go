@@ -57,9 +57,15 @@ func OpenReadOnly(path string) (*Store, error) {
 // ErrLocked is returned when another process holds the file.
 var ErrLocked = errors.New("another process uses it")
 
+// ErrDamaged is returned for a file that is no database of this kind any more.
+var ErrDamaged = errors.New("it is damaged, or no database")
+
 func openError(path string, err error) error {
-	if errors.Is(err, bbolterrors.ErrTimeout) {
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
 		err = ErrLocked
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch):
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return fmt.Errorf("open database %s: %w", path, err)
 }
