@@ -13,9 +13,12 @@ import (
 )
 
 // Start begins a run: what a crash left under way is redone first, then
-// everything is scanned. staged are the contents that are whole in staging.
-func (r *Replica) Start(tx kv.Tx, now time.Time, staged []zsync.Digest) {
+// everything is scanned. staged are the contents that are whole in staging,
+// unfinished those that are there in part: of both, those that no node wants are given
+// up after the first full scan.
+func (r *Replica) Start(tx kv.Tx, now time.Time, staged, unfinished []zsync.Digest) {
 	r.now = now
+	r.contents.unfinished = unfinished
 	for _, digest := range staged {
 		r.stage(digest)
 	}
@@ -98,6 +101,16 @@ func (r *Replica) redoLater(now time.Time, why error) {
 	b.delay = min(max(2*b.delay, restFirst), restMax)
 	b.state, b.redo, b.notBefore = batchReady, true, now.Add(b.delay)
 	r.problems.set("", "apply", why.Error())
+}
+
+// Trouble notes why something could not be done that is not for this package to do,
+// or with nil that it could be.
+func (r *Replica) Trouble(path zsync.Path, code string, why error) {
+	if why == nil {
+		r.problems.clear(path, code)
+		return
+	}
+	r.problems.set(path, code, why.Error())
 }
 
 // undo takes back, before anything else is done or looked at, what went where it
@@ -195,7 +208,7 @@ func (o *outcome) take(s *step, result store.Result) {
 	r.problems.clear(s.change.Path, "apply")
 	before := r.disk.get(o.tx, s.key)
 	if result.Kept != "" && before != nil {
-		o.kept(s, before, result)
+		o.kept(before, result)
 	}
 	if s.after == nil {
 		if before != nil {
@@ -276,13 +289,12 @@ func (o *outcome) makeRoom(after *onDisk) bool {
 }
 
 // kept remembers where the old bytes went. When somebody who had the file open
-// wrote to it meanwhile, they are a version that no log knows.
-func (o *outcome) kept(s *step, before *onDisk, result store.Result) {
+// wrote to it meanwhile, they are a version that no log knows, until it is brought
+// back into the tree.
+func (o *outcome) kept(before *onDisk, result store.Result) {
 	if before.stat.SameFile(result.KeptStat) {
 		putKept(o.tx, before, result.Kept)
-		return
 	}
-	o.replica.problems.set(s.change.Path, "late", "written to while it was replaced; what was written is kept as "+result.Kept)
 }
 
 // failed notes why a change was not done. Where the disk was not as D said, a

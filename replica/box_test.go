@@ -36,10 +36,12 @@ type box struct {
 	deaths int
 	passed time.Duration // of the disk's clock
 	// applying: the power is being cut, so a look at the disk after a batch says nothing.
-	applying bool
-	applied  []string // the last batch, for failures
-	touched  bool     // users may touch files: see tree
-	noHash   bool     // hashing is a failure
+	applying  bool
+	applied   []string     // the last batch, for failures
+	touched   bool         // users may touch files: see tree
+	noHash    bool         // hashing is a failure
+	onCopy    func() error // before a copy is made
+	onUnstage func(zsync.Digest)
 }
 
 // job is one order under way. Done it is a fact, which is a job again: facts may
@@ -86,7 +88,7 @@ func (b *box) reopen() {
 			b.t.Fatalf("%c: open: %v", b.letter, err)
 		}
 		b.rep = rep
-		rep.Start(tx, b.now, staged)
+		rep.Start(tx, b.now, staged, b.root.Unfinished())
 	})
 }
 
@@ -99,7 +101,7 @@ func (b *box) fact(f func(tx kv.Tx)) {
 	log := b.log
 	err := b.db.Update(func(tx kv.Tx) error {
 		f(tx)
-		for b.logBody(tx) {
+		for b.logBody(tx) || b.logConfirm(tx) {
 		}
 		return nil
 	})
@@ -131,6 +133,21 @@ func (b *box) logBody(tx kv.Tx) bool {
 		b.t.Fatalf("%c: fold: %v", b.letter, err)
 	}
 	b.rep.Logged(tx, ev)
+	return true
+}
+
+func (b *box) logConfirm(tx kv.Tx) bool {
+	body := b.rep.ConfirmBody(tx)
+	if body == nil {
+		return false
+	}
+	h := b.header()
+	h.Kind, h.BodyHash = zsync.KindConfirm, sha256.Sum256(body)
+	ev := eventlog.Event{ID: eventID(h), Header: h, Author: zsync.DeviceID{b.letter, 0xde}, Body: body}
+	b.keep(ev)
+	if err := b.rep.Fold(tx, []eventlog.Event{ev}); err != nil {
+		b.t.Fatalf("%c: fold: %v", b.letter, err)
+	}
 	return true
 }
 
@@ -182,7 +199,13 @@ func (b *box) take(out Output) {
 	}
 	for _, c := range out.Copy {
 		b.job(func() func(kv.Tx) {
-			err := b.root.Copy(c.Content, c.Size, c.From)
+			var err error
+			if b.onCopy != nil {
+				err = b.onCopy()
+			}
+			if err == nil {
+				err = b.root.Copy(c.Content, c.Size, c.From)
+			}
 			return func(tx kv.Tx) { b.rep.Staged(tx, b.now, c.Content, err) }
 		})
 	}
@@ -190,6 +213,9 @@ func (b *box) take(out Output) {
 		b.jobs = slices.DeleteFunc(b.jobs, func(j job) bool { return j.want == content })
 	}
 	for _, content := range out.Unstage {
+		if b.onUnstage != nil {
+			b.onUnstage(content)
+		}
 		_ = b.root.Unstage(content) // there may be none
 	}
 	for _, w := range out.Want {

@@ -111,7 +111,7 @@ func (r *Replica) claim(tx kv.Tx, now time.Time, kind zsync.FileType) (settled i
 // movedFrom returns what was moved to where stat was found, or nil.
 func (r *Replica) movedFrom(tx kv.Tx, stat store.Stat, claimed map[diskKey]bool) *onDisk {
 	for _, d := range r.disk.sameInode(tx, stat) {
-		if d.surely(stat) && !claimed[d.key] && r.isMissing(tx, d) {
+		if d.surely(stat) && !claimed[d.key] && !d.apart && r.isMissing(tx, d) {
 			return d
 		}
 	}
@@ -124,13 +124,13 @@ func (d *onDisk) surely(stat store.Stat) bool {
 	return stat.BirthNS != 0 || stat.Type == zsync.TypeDir || d.stat.SameFile(stat)
 }
 
-// foundMoved notes a move. A file whose size and mtime did not change is taken
-// to have its old bytes: a rename changes the ctime alone.
+// foundMoved notes a move. What else became of a file is found by hashing it where
+// its ctime is another too.
 func (r *Replica) foundMoved(tx kv.Tx, now time.Time, path zsync.Path, e store.Entry, from *onDisk) {
 	r.problems.clear(r.scan.missing[from.key].path, "renamed")
 	f := &finding{kind: foundMove, path: path, key: from.key, stat: e.Stat, content: from.content, listLen: from.listLen, target: from.target}
 	switch {
-	case from.kind == zsync.TypeFile && (!from.stat.SameFile(e.Stat) || from.young):
+	case from.kind == zsync.TypeFile && (!from.stat.Unchanged(e.Stat) || from.young):
 		r.hash(tx, now, path, e.Stat, &from.key)
 		return
 	case from.kind == zsync.TypeSymlink:
@@ -149,6 +149,11 @@ func (r *Replica) concludeMissing(tx kv.Tx) {
 			continue
 		}
 		r.problems.clear(absent.path, "renamed")
+		if d := r.disk.get(tx, key); d != nil && r.leavesNode(tx, key.node) {
+			r.dropTree(tx, d) // for others it is in a place that is ignored here
+			r.scan.hintSoon(r.now, absent.path.Dir())
+			continue
+		}
 		gone = append(gone, &finding{kind: foundGone, path: absent.path, key: key, replaced: absent.replaced})
 	}
 	// Children come before their directory.

@@ -30,7 +30,11 @@ func (t *turn) remove(d *onDisk) bool {
 
 func (t *turn) removeDir(d *onDisk) bool {
 	path, found := t.path(d.place)
-	if !found || t.occupied(d.key.node) {
+	if !found {
+		return false
+	}
+	if t.occupied(d.key.node) {
+		t.keep(d)
 		return false
 	}
 	old := d.stat
@@ -39,6 +43,18 @@ func (t *turn) removeDir(d *onDisk) bool {
 	}
 	t.replica.batch.emptied(d.place.parent)
 	return true
+}
+
+// keep leaves a directory that is not wanted where all that it holds is left alone.
+func (t *turn) keep(d *onDisk) {
+	r := t.replica
+	if r.batch.inDir[d.key.node] > 0 || !r.holdsLeftAlone(t.tx, d.key.node) {
+		return
+	}
+	d = d.clone()
+	d.kept = true
+	r.disk.put(t.tx, d)
+	r.tree.dirty.mark(d.key.node)
 }
 
 // dirReady reports whether a directory is on this disk, or will be when the
@@ -140,6 +156,10 @@ func (t *turn) vacate(p place, key diskKey) bool {
 	if in == nil || in.key == key {
 		return true
 	}
+	if in.key.node != key.node && t.replica.leave(t.tx, in.key.node) {
+		t.replica.dropTree(t.tx, in) // it stays, and a scan takes it for the user's own
+		return t.at(p) == nil
+	}
 	if in.key.node != key.node {
 		t.plan(in.key.node)
 		if in = t.at(p); in == nil {
@@ -149,6 +169,9 @@ func (t *turn) vacate(p place, key diskKey) bool {
 			t.replica.tree.dirty.mark(in.key.node)
 			return false
 		}
+	}
+	if t.replica.heldBack(t.tx, in.key.node) {
+		return false
 	}
 	return t.park(in)
 }
@@ -170,9 +193,11 @@ func (t *turn) park(d *onDisk) bool {
 	return true
 }
 
+const parkedPrefix = ".zsync-parked-"
+
 // parkedName is unlike any other: a node and a dot have one name only.
 func parkedName(d *onDisk) zsync.Name {
-	name := fmt.Sprintf(".zsync-parked-%016x", d.key.node)
+	name := fmt.Sprintf(parkedPrefix+"%016x", d.key.node)
 	if d.key.isCopy() {
 		name += fmt.Sprintf("-%x-%d", d.key.copy.Event[:8], d.key.copy.Index)
 	}

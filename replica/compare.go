@@ -109,6 +109,7 @@ func matched(targets []*target, has []*onDisk) (pairs []pair, rest []*onDisk) {
 // as one to be worked on.
 func (r *Replica) settle(tx kv.Tx, node uint64) bool {
 	r.dropOrphans(tx, node)
+	r.letGo(tx, node)
 	r.tree.dirty.unmark(tx, node)
 	s := r.tree.look(tx, node)
 	pairs, rest := matched(s.targets(node), r.disk.node(tx, node))
@@ -190,6 +191,7 @@ func (r *Replica) done(tx kv.Tx, node uint64) {
 	r.disk.totals.needFiles--
 	r.disk.totals.needBytes -= int64(binary.BigEndian.Uint64(was))
 	tx.Delete(bucketTodo, key)
+	r.brakeDone(tx, node)
 }
 
 // dropOrphans makes D forget what it has of a node in directories that it has no

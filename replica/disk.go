@@ -38,6 +38,7 @@ type onDisk struct {
 	place   place // on this disk, which may be behind L
 	kind    zsync.FileType
 	young   bool        // hashed too soon after a change: to be hashed again
+	apart   bool        // ignored when it was looked at last: see apart
 	kept    bool        // a directory that L has no more, but that holds what zsync leaves alone
 	mode    uint32      // as logged or applied last; stat.Mode is what the disk made of it
 	mtimeNS int64       // the same for the mtime

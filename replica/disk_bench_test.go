@@ -151,7 +151,7 @@ func BenchmarkRecordNewFiles(b *testing.B) {
 	for b.Loop() {
 		p := newPaper(b)
 		p.fill()
-		p.fact(func(tx kv.Tx) { p.rep.Start(tx, p.now, nil) })
+		p.fact(func(tx kv.Tx) { p.rep.Start(tx, p.now, nil, nil) })
 		p.run()
 		if s := p.rep.disk.totals; s.files != benchFiles {
 			b.Fatalf("%d files", s.files)
@@ -165,12 +165,12 @@ func BenchmarkRecordNewFiles(b *testing.B) {
 func BenchmarkApplyNewFiles(b *testing.B) {
 	author := newPaper(b)
 	author.fill()
-	author.fact(func(tx kv.Tx) { author.rep.Start(tx, author.now, nil) })
+	author.fact(func(tx kv.Tx) { author.rep.Start(tx, author.now, nil, nil) })
 	author.run()
 	for b.Loop() {
 		b.StopTimer()
 		p := newPaper(b)
-		p.fact(func(tx kv.Tx) { p.rep.Start(tx, p.now, nil) })
+		p.fact(func(tx kv.Tx) { p.rep.Start(tx, p.now, nil, nil) })
 		p.run()
 		p.fact(func(tx kv.Tx) {
 			if err := p.rep.Fold(tx, author.log); err != nil {

@@ -53,6 +53,7 @@ func readDot(in *wire.Reader) (dot zsync.Dot) {
 const (
 	flagYoung = 1 << iota
 	flagKept
+	flagApart
 )
 
 // An onDisk is stored as
@@ -70,6 +71,9 @@ func (d *onDisk) append(data []byte) []byte {
 	}
 	if d.kept {
 		flags |= flagKept
+	}
+	if d.apart {
+		flags |= flagApart
 	}
 	data = append(data, flags, byte(d.kind))
 	data = binary.BigEndian.AppendUint64(data, d.place.parent)
@@ -95,7 +99,7 @@ func decodeOnDisk(key, value []byte) (*onDisk, error) {
 	d := &onDisk{key: named}
 	in := wire.NewReader(value)
 	flags := in.Uint8()
-	d.young, d.kept = flags&flagYoung != 0, flags&flagKept != 0
+	d.young, d.kept, d.apart = flags&flagYoung != 0, flags&flagKept != 0, flags&flagApart != 0
 	d.kind = zsync.FileType(in.Uint8())
 	d.place.parent = in.Uint64()
 	d.place.name = zsync.Name(in.String())

@@ -77,6 +77,14 @@
 // touched ([store.Change]); where it does not, the user was quicker, and a scan
 // finds out what he did. After a crash the intents are carried out again.
 //
+// # The brake
+//
+// What would take more than 50 files and a fifth of the folder out of the visible
+// tree, by one author in one day of running time, waits for a person. Found here,
+// it stays a finding and is not logged; logged elsewhere, it is in L like all else,
+// and this disk does not follow. A confirm event lets it through on all devices.
+// What is counted and what waits is in the database, so no restart forgets it.
+//
 // # What it leaves to others
 //
 // Whether an event counts: eventlog and security. Bytes, and every touch of

@@ -53,7 +53,11 @@ const coalesce = 200 * time.Millisecond
 // and again until it is nil.
 func (r *Replica) Body(tx kv.Tx, writer zsync.WriterID, seq uint64) []byte {
 	r.drafts = nil
-	if !r.mayAuthor() || !r.worthLogging() {
+	if !r.mayAuthor() {
+		return nil
+	}
+	r.judgeOwn(tx)
+	if !r.worthLogging() {
 		return nil
 	}
 	d := &drafting{
@@ -82,7 +86,7 @@ func (r *Replica) Body(tx kv.Tx, writer zsync.WriterID, seq uint64) []byte {
 // worthLogging reports whether the findings fill a body, have waited for long,
 // or are all that is to be expected.
 func (r *Replica) worthLogging() bool {
-	s, n := &r.scan, len(r.findings.at)
+	s, n := &r.scan, r.findings.open()
 	switch {
 	case n == 0:
 		return false
@@ -96,6 +100,9 @@ func (r *Replica) worthLogging() bool {
 
 // add drafts the operations of one finding. It is false when the body is full.
 func (d *drafting) add(f *finding) bool {
+	if f.leaves && d.replica.findings.held {
+		return true
+	}
 	if d.replica.adopt(d.tx, f) {
 		d.replica.findings.remove(f)
 		return true

@@ -13,6 +13,9 @@ import (
 // shown may have changed. Events may come in any order and more than once: what
 // L is afterwards depends on their set alone.
 func (l *tree) fold(tx kv.Tx, ev eventlog.Event) error {
+	if !ev.Void && ev.Header.Kind == zsync.KindSettings {
+		l.foldSettings(tx, ev)
+	}
 	if ev.Void || ev.Header.Kind != zsync.KindFS || tx.Get(bucketFolded, ev.ID[:]) != nil {
 		return tx.Err()
 	}
@@ -40,10 +43,10 @@ const refoldStep = 4096
 // dirty. Nodes keep their numbers, because D names them by these.
 func (l *tree) refold(tx kv.Tx, each func(yield func(eventlog.Event) bool)) error {
 	l.resetRecords(tx)
-	for _, bucket := range []string{bucketKids, bucketFolded, bucketGhosts, bucketFallen} {
+	for _, bucket := range []string{bucketKids, bucketFolded, bucketGhosts, bucketFallen, bucketSettings} {
 		tx.Drop(bucket)
 	}
-	l.malformed = 0
+	l.malformed, l.ruled = 0, true
 	l.forget()
 	each(func(ev eventlog.Event) bool { return l.fold(tx, ev) == nil })
 	return tx.Err()
@@ -234,6 +237,7 @@ func (f *folding) supersede(index uint32, dot zsync.Dot) {
 	}
 	if t := f.numbered(node); t.removeHead(dot) {
 		t.altered = true
+		f.tree.ended = append(f.tree.ended, ended{node, dot, f.event})
 	}
 }
 
@@ -287,6 +291,7 @@ func (f *folding) note(t *touched) {
 	if now == t.before {
 		return
 	}
+	f.tree.moved = f.tree.moved || t.before.visible && t.before.dir && now.place != t.before.place
 	if t.before.visible {
 		f.noteName(t.before.place, t.number)
 	}

@@ -34,6 +34,7 @@ type finding struct {
 	target   string
 	young    bool
 	edited   bool // foundMove: the content is another than D's
+	leaves   bool // it may take something out of the visible tree
 	replaced bool // foundGone: something of another type is there instead
 	done     bool
 }
@@ -47,6 +48,10 @@ type findings struct {
 	queue [foundKinds][]*finding    // in the order found; done ones are passed over
 	count [foundKinds]int
 	since time.Time // when the first of them was found
+
+	leaving int  // how many may take something out of the visible tree …
+	held    bool // … and whether these wait for a person
+	judged  bool // that they do, or do not, is decided
 }
 
 func newFindings() findings {
@@ -54,7 +59,7 @@ func newFindings() findings {
 }
 
 func (fs *findings) add(now time.Time, f *finding) {
-	if len(fs.at) == 0 {
+	if fs.open() == 0 {
 		fs.since = now
 	}
 	if old := fs.at[f.path]; old != nil {
@@ -65,6 +70,10 @@ func (fs *findings) add(now time.Time, f *finding) {
 	fs.in[f.path.Dir()] = append(fs.in[f.path.Dir()], f)
 	fs.queue[f.kind] = append(fs.queue[f.kind], f)
 	fs.count[f.kind]++
+	if f.leaves {
+		fs.leaving++
+		fs.judged = false
+	}
 }
 
 func (fs *findings) remove(f *finding) {
@@ -73,6 +82,10 @@ func (fs *findings) remove(f *finding) {
 	}
 	f.done = true
 	delete(fs.at, f.path)
+	if f.leaves {
+		fs.leaving--
+		fs.judged = fs.judged && !fs.held
+	}
 	if fs.count[f.kind]--; fs.count[f.kind] == 0 {
 		fs.queue[f.kind] = nil
 	}
@@ -101,6 +114,14 @@ func (fs *findings) retain(dir zsync.Path, present func(name zsync.Name) bool) {
 	}
 }
 
+// open is how many wait that are not held back.
+func (fs *findings) open() int {
+	if fs.held {
+		return len(fs.at) - fs.leaving
+	}
+	return len(fs.at)
+}
+
 func (fs *findings) waiting(kind foundKind) int { return fs.count[kind] }
 
 // each yields the findings of one kind in order, until yield returns false.
@@ -120,14 +141,16 @@ func (fs *findings) each(kind foundKind, yield func(*finding) bool) {
 	}
 }
 
-// found takes in a difference. One that L knows of already changes D alone; one
+// found takes in a difference. Of what is ignored there is none. One that L knows of already changes D alone; one
 // that this device may not log is set aside: a later scan finds it again.
 func (r *Replica) found(tx kv.Tx, f *finding) {
 	switch {
+	case r.leavesFound(tx, f):
 	case r.adopt(tx, f):
 	case !r.mayAuthor():
 		r.setAside(tx, f)
 	default:
+		f.leaves = r.takesAway(tx, f)
 		r.findings.add(r.now, f)
 	}
 }

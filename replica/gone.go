@@ -32,14 +32,14 @@ func (d *drafting) goneBelow(dir uint64, depth int) bool {
 	return true
 }
 
-// gone drafts the removal of one thing. Where nothing of it is in L any more, D
-// forgets it at once.
+// gone drafts the removal of one thing. Where nothing of it is in L any more, or it
+// is ignored, D forgets it at once.
 func (d *drafting) gone(old *onDisk, f *finding) bool {
 	r := d.replica
 	if d.removed[old.key] {
 		return true
 	}
-	if s := r.tree.look(d.tx, old.key.node); !s.hasAny(old.dots) {
+	if s := r.tree.look(d.tx, old.key.node); !s.hasAny(old.dots) || r.leftAside(d.tx, old) {
 		r.forget(d.tx, old)
 		if f != nil {
 			r.findings.remove(f)

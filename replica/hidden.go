@@ -12,11 +12,13 @@ import (
 // it would be taken for zsync's own, of this folder or of one within it.
 const bucketHidden = "hidden"
 
-// hide reports whether the node is one of those. It is left as it is on this disk.
+// hide reports whether the node is one of those, or is ignored. It is left as it is on
+// this disk.
 func (r *Replica) hide(tx kv.Tx, node uint64, s *shown) bool {
-	if !s.visible {
-		return false
-	}
+	return s.visible && r.hidePrivate(tx, node, s) || r.leave(tx, node)
+}
+
+func (r *Replica) hidePrivate(tx kv.Tx, node uint64, s *shown) bool {
 	parent := mainKey(s.place.parent)
 	if s.place.name != zsync.PrivateDir && (parent.node == rootNode || r.disk.get(tx, parent) != nil) {
 		return false // it can go where its directory is

@@ -14,6 +14,7 @@ import (
 
 // join compares one directory with what D has in it, name by name.
 func (r *Replica) join(tx kv.Tx, now time.Time, l store.Listing) {
+	r.nest(l)
 	var known []*onDisk
 	dir, inD := r.disk.dirNode(tx, l.Path)
 	if inD {
@@ -22,6 +23,7 @@ func (r *Replica) join(tx kv.Tx, now time.Time, l store.Listing) {
 	}
 	j := &joining{replica: r, tx: tx, now: now, dir: l.Path}
 	r.scan.listed[l.Path] = true
+	r.problems.clearIn(l.Path, "name", "depth", "symlink")
 	maps.DeleteFunc(r.scan.unusable, func(_ diskKey, dir zsync.Path) bool { return dir == l.Path })
 	for _, e := range l.Entries {
 		for len(known) > 0 && string(known[0].place.name) < e.Name {
@@ -42,9 +44,10 @@ func (r *Replica) join(tx kv.Tx, now time.Time, l store.Listing) {
 		r.retain(l)
 	}
 	if l.Err != nil {
-		r.problems.set(l.Path, "unreadable", l.Err.Error())
+		r.problems.set(l.Path, listProblem(l.Err), l.Err.Error())
 	} else {
 		r.problems.clear(l.Path, "unreadable")
+		r.problems.clear(l.Path, CodeNested)
 	}
 }
 
@@ -99,8 +102,13 @@ type joining struct {
 // absent notes what D has and the directory has not. A directory that could not
 // be read to its end says nothing of what it did not show.
 func (j *joining) absent(d *onDisk, l store.Listing) {
-	if l.Err == nil {
-		j.replica.scan.missing[d.key] = absence{path: l.Path.Join(d.place.name)}
+	r, path := j.replica, l.Path.Join(d.place.name)
+	switch {
+	case l.Err != nil:
+	case d.apart || r.leavesKnown(j.tx, d, path):
+		r.dropTree(j.tx, d) // whoever removed what is ignored, removed it here alone
+	default:
+		r.scan.missing[d.key] = absence{path: path}
 	}
 }
 
@@ -109,10 +117,23 @@ func (j *joining) known(d *onDisk, e store.Entry) {
 	r := j.replica
 	delete(r.scan.missing, d.key)
 	asBefore := d.kind == zsync.TypeFile && e.Stat.Type == d.kind && d.looksAs(e.Stat)
-	if asBefore && len(r.findings.at) == 0 && len(r.problems.why) == 0 {
+	if asBefore && !d.apart && len(r.findings.at) == 0 && len(r.problems.why) == 0 {
 		return // as in nearly all listings of what was just written here
 	}
 	isDir, path := e.Stat.Type == zsync.TypeDir, j.dir.Join(d.place.name)
+	if r.leavesKnown(j.tx, d, path) {
+		if !d.apart {
+			r.markTreeApart(j.tx, d)
+		}
+		return
+	}
+	if d.apart {
+		if !r.rejoin(j.tx, d, path) {
+			j.unknown(e)
+			return
+		}
+		d = r.disk.get(j.tx, d.key)
+	}
 	r.problems.clear(path, "renamed")
 	if f := r.findings.at[path]; f != nil && (f.kind == foundGone || isDir) {
 		r.findings.remove(f) // it is back, or has another mode again
@@ -157,15 +178,11 @@ func (j *joining) changed(d *onDisk, e store.Entry, path zsync.Path) {
 	if j.noted(path, e) {
 		return
 	}
-	switch {
-	case e.Stat.Type == zsync.TypeSymlink:
+	if e.Stat.Type == zsync.TypeSymlink {
 		j.symlink(e, path)
-	case d.kind == zsync.TypeFile && d.stat.SameFile(e.Stat) && d.stat.Mode != e.Stat.Mode && !d.young:
-		// The chmod is why the ctime is another, so the bytes are taken to be the same.
-		r.found(j.tx, &finding{kind: foundMode, path: path, key: d.key, stat: e.Stat})
-	default:
-		r.hash(j.tx, j.now, path, e.Stat, nil)
+		return
 	}
+	r.hash(j.tx, j.now, path, e.Stat, nil) // after a chmod too: an edit before it may have kept size and mtime
 }
 
 // noted reports whether that very entry has been found already and waits to be
@@ -195,19 +212,19 @@ func (j *joining) unknown(e store.Entry) {
 	if e.Stat.Type == zsync.TypeOther {
 		return
 	}
-	if r.ignore.ignores(e.Name) {
+	if r.leavesEntry(j.tx, j.dir.Join(zsync.Name(e.Name)), e.Stat.Type == zsync.TypeDir) {
 		j.unusable(e)
 		return
 	}
 	name, err := zsync.ParseName(e.Name)
 	if err != nil {
-		r.problems.set(j.dir, "name", err.Error())
+		r.problems.set(j.dir.Join(zsync.Name(e.Name)), "name", err.Error())
 		j.unusable(e)
 		return
 	}
 	path := j.dir.Join(name)
 	if strings.Count(string(path), "/") >= zsync.PathDepthMax {
-		r.problems.set(j.dir, "depth", fmt.Sprintf("deeper than %d directories", zsync.PathDepthMax))
+		r.problems.set(path, "depth", fmt.Sprintf("deeper than %d directories", zsync.PathDepthMax))
 		j.unusable(e)
 		return
 	}

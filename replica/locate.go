@@ -55,15 +55,20 @@ func putKept(tx kv.Tx, d *onDisk, kept string) {
 
 func locateKept(tx kv.Tx, content zsync.Digest) (span store.Span, found bool) {
 	kv.ScanPrefix(tx, bucketKeptOf, content[:16], func(key, _ []byte) bool {
-		span = store.Span{Area: store.InVersions, Kept: string(key[16:]), Content: content}
 		var of zsync.Digest
-		in := wire.NewReader(tx.Get(bucketKept, key[16:]))
-		in.Fill(of[:])
-		span.Stat = readStat(in)
-		found = in.End() == nil && of == content
+		span = store.Span{Area: store.InVersions, Kept: string(key[16:]), Content: content}
+		of, span.Stat, found = keptRecord(tx, span.Kept)
+		found = found && of == content
 		return !found
 	})
 	return span, found
+}
+
+func keptRecord(tx kv.Tx, kept string) (content zsync.Digest, stat store.Stat, found bool) {
+	in := wire.NewReader(tx.Get(bucketKept, []byte(kept)))
+	in.Fill(content[:])
+	stat = readStat(in)
+	return content, stat, in.End() == nil
 }
 
 func dropKept(tx kv.Tx, content zsync.Digest, kept string) {

@@ -15,6 +15,7 @@ func (r *Replica) Logged(tx kv.Tx, ev eventlog.Event) {
 		r.SetAuthor(false) // what this device says counts for nothing
 		return
 	}
+	r.notePassing(tx, ev)
 	nodes := make([]uint64, 0, len(drafts))
 	for i := range drafts {
 		nodes = append(nodes, r.logged(tx, ev, drafts, i)...)

@@ -117,7 +117,9 @@ func (r *Replica) planOn(tx kv.Tx, now time.Time) {
 	for t.looked < turnNodes && len(p.ready) > 0 && !r.batch.full() {
 		node := p.ready[0]
 		p.ready = p.ready[1:]
-		t.plan(node)
+		if node != pastNode {
+			t.plan(node)
+		}
 	}
 	for t.looked < turnNodes && p.cursor != cursorEnd && !r.batch.full() && !r.contents.full() {
 		p.cursor = t.walk(p.cursor)
@@ -189,7 +191,7 @@ func (t *turn) plan(node uint64) {
 		}
 	case r.hide(t.tx, node, s):
 		r.settle(t.tx, node)
-	case t.busy(pairs, rest):
+	case r.heldBack(t.tx, node) || t.busy(pairs, rest):
 		r.plan.block(node)
 	case !t.contentsReady(node, pairs):
 		t.prepare(node, pairs)

@@ -65,7 +65,7 @@ func ExportCache(old, into kv.Tx) {
 		}
 		return old.Err() == nil
 	})
-	for _, bucket := range []string{bucketLists, bucketKept, bucketKeptOf} {
+	for _, bucket := range []string{bucketLists, bucketKept, bucketKeptOf, bucketIgnoreHere} {
 		old.Scan(bucket, nil, func(key, value []byte) bool {
 			into.Put(bucket, key, value)
 			return true

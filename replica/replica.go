@@ -15,10 +15,11 @@ const WantsMax = 4096
 // Config says whose copy of what a Replica is.
 type Config struct {
 	Space     zsync.SpaceID
-	Applies   bool          // a half of the role: what others changed is carried out here
-	Authors   bool          // the other half: what is changed here is logged
-	ScanEvery time.Duration // between full scans; 0 means 1 h
-	Ignore    []string      // patterns as of path.Match: names to leave alone; nil means DefaultIgnore
+	Device    zsync.DeviceID // this one; nothing is held back where it is zero
+	Applies   bool           // a half of the role: what others changed is carried out here
+	Authors   bool           // the other half: what is changed here is logged
+	ScanEvery time.Duration  // between full scans; 0 means 1 h
+	Ignore    []string       // the default list of patterns; nil means DefaultIgnore
 }
 
 func (c Config) withDefaults() Config {
@@ -49,7 +50,8 @@ type Replica struct {
 	flushes  flushes
 	batch    batch
 	problems problems
-	ignore   ignorer
+	brake    brake
+	apart    apart
 	author   bool // this device may write to the log now
 	lost     bool // the folder's root is not there
 	more     bool // a turn ended before its work
@@ -65,11 +67,17 @@ func Open(tx kv.Tx, cfg Config) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Replica{
-		cfg: cfg, tree: l, disk: d, author: true,
+	b, err := openBrake(tx)
+	if err != nil {
+		return nil, err
+	}
+	r := &Replica{
+		cfg: cfg, tree: l, disk: d, brake: b, author: true,
 		scan: newScanner(), findings: newFindings(), plan: newPlanner(), contents: newContents(),
-		batch: newBatch(), problems: newProblems(), ignore: newIgnorer(cfg.Ignore),
-	}, tx.Err()
+		batch: newBatch(), problems: newProblems(), apart: newApart(),
+	}
+	r.apart.rules = r.ignorerOf(tx)
+	return r, tx.Err()
 }
 
 // Fold takes in events that were just stored, in causal order. Void events and
@@ -80,6 +88,8 @@ func (r *Replica) Fold(tx kv.Tx, fresh []eventlog.Event) error {
 		if err := r.tree.fold(tx, fresh[i]); err != nil {
 			return err
 		}
+		r.countEnded(tx)
+		r.foldConfirm(tx, fresh[i])
 	}
 	r.more = true
 	return tx.Err()
@@ -89,9 +99,20 @@ func (r *Replica) Fold(tx kv.Tx, fresh []eventlog.Event) error {
 // each yields. D stays, but for versions that turn out to be void: the scan that
 // follows finds those on the disk and logs them as new.
 func (r *Replica) Refold(tx kv.Tx, each func(yield func(eventlog.Event) bool)) error {
-	if err := r.tree.refold(tx, each); err != nil {
+	tx.Drop(bucketConfirmed)
+	counted := func(yield func(eventlog.Event) bool) {
+		each(func(ev eventlog.Event) bool {
+			on := yield(ev)
+			r.countEnded(tx)
+			r.foldConfirm(tx, ev)
+			return on
+		})
+	}
+	if err := r.tree.refold(tx, counted); err != nil {
 		return err
 	}
+	r.brake.stirred = true
+	r.takeRules(tx)
 	r.dropVoid(tx)
 	r.disk.save(tx)
 	r.scan.nextFull = r.now
@@ -164,7 +185,9 @@ func (r *Replica) ForgetDisk(tx kv.Tx) {
 // work goes on with everything that is under way. It ends every fact.
 func (r *Replica) work(tx kv.Tx, now time.Time) {
 	r.now, r.more = now, false
+	r.takeRules(tx)
 	r.assess(tx)
+	r.brakeOn(tx, now)
 	r.scanOn(tx, now)
 	r.applyWhenQuiet(tx, now)
 	r.planOn(tx, now)
@@ -193,7 +216,7 @@ func (r *Replica) Deadline() time.Time {
 		return r.now
 	}
 	due := r.scan.deadline()
-	if len(r.findings.at) > 0 && r.mayAuthor() {
+	if r.findings.open() > 0 && r.mayAuthor() {
 		due = earlier(due, r.findings.since.Add(coalesce))
 	}
 	if r.cfg.Applies {

@@ -26,12 +26,6 @@ const (
 	scanEvery   = time.Hour
 )
 
-// DefaultIgnore are the names that are left alone unless a Config says otherwise:
-// half-done downloads, locks and swap files of editors, litter of desktops.
-var DefaultIgnore = []string{
-	"*.crdownload", "*.part", "*.partial", "~$*", ".*.sw?", ".DS_Store", "Thumbs.db", "desktop.ini",
-}
-
 // scanner compares the disk with D. It works in rounds: a round lists what is
 // queued, follows what it finds, and ends when nothing is left to list. Only
 // then it is known what was moved, and only what is left after that was
@@ -201,6 +195,7 @@ func (r *Replica) Listed(tx kv.Tx, now time.Time, l store.Listing) {
 	case errors.Is(l.Err, store.ErrRoot) || l.Path == "" && l.Gone:
 		r.rootLost(now)
 	case r.lost && l.Path != "": // nothing can be concluded from it
+	case r.apart.leavesDir(l.Path): // it is ignored since it was ordered
 	case l.Gone:
 		r.scan.enqueue(l.Path.Dir()) // which tells what is there instead
 	default:
@@ -266,12 +261,15 @@ func (r *Replica) scanOn(tx kv.Tx, now time.Time) {
 func (r *Replica) orderLists(tx kv.Tx) {
 	s := &r.scan
 	for len(s.queue) > 0 && len(s.listing) < listsMax && len(s.backlog) < backlogMax &&
-		len(r.findings.at) < findingsMax && !r.batch.ready() {
+		r.findings.open() < findingsMax && !r.batch.ready() {
 		dir := s.queue[0]
 		s.queue = s.queue[1:]
 		delete(s.queued, dir)
 		if r.lost && dir != "" {
 			continue // the full scan that finds the root again comes here too
+		}
+		if r.apart.leavesDir(dir) {
+			continue
 		}
 		if !r.knownDir(tx, dir) {
 			s.enqueue(dir.Dir())

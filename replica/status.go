@@ -19,6 +19,17 @@ type Status struct {
 	Scanning  bool
 	Idle      bool      // nothing is left to scan, record, fetch or apply
 	Problems  []Problem // ascending by path and code
+	Held      []Held    // ascending by author
+}
+
+// Held is what one device did that waits for a person, because it would take too
+// much out of the visible tree.
+type Held struct {
+	ID       string         // for [Replica.Confirm]
+	Author   zsync.DeviceID // this device, where the changes are not logged yet
+	Deletes  int            // files
+	Replaces int            // files
+	Of       int            // files in the folder when it was held back
 }
 
 // Problem is a reason why something is not in sync, for a person to read.
@@ -38,7 +49,10 @@ func (r *Replica) Status(tx kv.Tx) Status {
 	if r.cfg.Applies {
 		s.NeedFiles, s.NeedBytes = t.needFiles, t.needBytes
 	}
-	s.Idle = !s.Scanning && !r.lost && !r.tree.dirty.any(tx) && s.NeedFiles == 0 &&
+	for _, h := range r.brake.holds {
+		s.Held = append(s.Held, Held{h.ID, h.Author, h.Deletes, h.Replaces, h.Of})
+	}
+	s.Idle = !s.Scanning && len(s.Held) == 0 && !r.lost && !r.tree.dirty.any(tx) && s.NeedFiles == 0 &&
 		len(r.findings.at) == 0 && !r.batch.sealed() && len(r.batch.steps) == 0
 	return s
 }
@@ -75,6 +89,13 @@ func (p *problems) clear(path zsync.Path, code string) { delete(p.why, problemKe
 // clearAll forgets what a full scan finds again.
 func (p *problems) clearAll(codes ...string) {
 	maps.DeleteFunc(p.why, func(key problemKey, _ string) bool { return slices.Contains(codes, key.code) })
+}
+
+// clearIn forgets what a listing of the directory finds again.
+func (p *problems) clearIn(dir zsync.Path, codes ...string) {
+	maps.DeleteFunc(p.why, func(key problemKey, _ string) bool {
+		return slices.Contains(codes, key.code) && key.path.Dir() == dir
+	})
 }
 
 func (p *problems) sorted() []Problem {

@@ -31,9 +31,12 @@ const rootNode = uint64(1)
 // tree is L of one space: what the folder should be, by its log alone.
 type tree struct {
 	space     zsync.SpaceID
-	next      uint64 // the next node's number; 0 until it is asked for
-	malformed uint64 // bodies that did not decode, since it was opened
-	dirty     *marks // nodes whose shown may have changed since the applier looked
+	next      uint64  // the next node's number; 0 until it is asked for
+	malformed uint64  // bodies that did not decode, since it was opened
+	dirty     *marks  // nodes whose shown may have changed since the applier looked
+	ruled     bool    // patterns have changed since then
+	moved     bool    // directories have another place since then
+	ended     []ended // versions that were live, since the brake looked
 
 	looks   memo[uint64, *shown]       // by node; what a fold may have changed is dropped
 	records memo[uint64, *record]      // of bucketNodes

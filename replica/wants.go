@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -15,6 +16,7 @@ type contents struct {
 	by          map[zsync.Digest]*wanted
 	ofNode      map[uint64][]zsync.Digest
 	staged      map[zsync.Digest]uint64 // whole and verified: see flushes
+	unfinished  []zsync.Digest          // parts of contents that the last run left in staging
 	outstanding int                     // wants and copies that were ordered
 }
 
@@ -137,6 +139,12 @@ func (cs *contents) giveUp(r *Replica) {
 			r.out.Unstage = append(r.out.Unstage, digest)
 		}
 	}
+	for _, digest := range cs.unfinished {
+		if cs.by[digest] == nil && !cs.has(digest) {
+			r.out.Unstage = append(r.out.Unstage, digest)
+		}
+	}
+	cs.unfinished = nil
 }
 
 // Staged answers Output.Want and Output.Copy: the content is in staging, or why
@@ -154,13 +162,28 @@ func (r *Replica) Staged(tx kv.Tx, now time.Time, digest zsync.Digest, err error
 	}
 }
 
+// Stray says that something came for a content that was taken back with
+// Output.Unwant: its staging file is there again, for nobody.
+func (r *Replica) Stray(content zsync.Digest) {
+	if r.contents.by[content] == nil {
+		delete(r.contents.staged, content)
+		r.out.Unstage = append(r.out.Unstage, content)
+	}
+}
+
 func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {
 	digest, copying := c.want.Content, c.copying
 	c.copying = false
 	switch {
 	case err == nil:
+		r.problems.clear("", "fetch")
+		r.problems.clear("", "space")
 		r.stage(digest)
 		r.plan.ready = append(r.plan.ready, c.nodes...)
+	case errors.Is(err, store.ErrNoSpace):
+		c.tried = c.tried && !copying // what is to be copied is still there
+		r.problems.set("", "space", err.Error())
+		r.plan.sleep(now)
 	case copying:
 		r.lostSource(tx, now, digest)
 		r.contents.order(r, tx, c)

@@ -42,7 +42,7 @@ func (a *appliance) open(order device.OpenFolder, post func(device.Address, any)
 	if err != nil {
 		return device.Opened{}, errors.Join(unopened(reg, err), db.Close())
 	}
-	return device.Opened{Store: db, Disk: folder, Staged: staged}, nil
+	return device.Opened{Store: db, Disk: folder, Staged: staged, Unfinished: folder.Unfinished}, nil
 }
 
 // unopened says what to do about a directory that is gone or is another one.

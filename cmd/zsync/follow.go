@@ -65,6 +65,8 @@ func summary(now time.Time, st control.Status, label string, rates *rate) progre
 		return progress{line: "waiting for folders"}
 	case total.State == device.StateHalted:
 		return progress{total.State, total.Label + ": halted: " + total.Why, ""}
+	case len(total.Held) > 0:
+		return progress{device.StateHeld, total.Held[0].Why, ""}
 	case total.NeedFiles > 0:
 		togo := amount{files: total.NeedFiles, bytes: total.NeedBytes}
 		if label == "" || syncing == 1 {
@@ -78,6 +80,9 @@ func summary(now time.Time, st control.Status, label string, rates *rate) progre
 func add(total *control.Folder, f control.Folder) {
 	if f.State != device.StateInSync {
 		total.State, total.Current, total.Why = f.State, f.Current, f.Why
+	}
+	for _, held := range f.Held {
+		total.Held = append(total.Held, control.Held{ID: held.ID, Why: f.Label + ": held: " + held.Why})
 	}
 	total.Label = f.Label
 	total.Files += f.Files

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/zsync/zsync/internal/control"
 )
 
 const (
@@ -67,7 +69,17 @@ func TestNoKillLosesWhatSomebodyWrote(t *testing.T) {
 	time.Sleep(time.Second) // the watch sees the last edits
 	for _, s := range sides {
 		s.up()
-		s.zsync("status", "--wait", "--timeout", "60s")
+	}
+	for i := range 30 { // what is held back is a person's to confirm
+		for _, s := range sides {
+			s.confirm()
+		}
+		if i == 29 || sides[0].waits() && sides[1].waits() {
+			break
+		}
+	}
+	for _, s := range sides {
+		s.zsync("status", "--wait", "--timeout", "10s")
 	}
 	compareSides(t, sides)
 }
@@ -195,26 +207,28 @@ func (p *person) append(path string) {
 
 // side is a device in a process of its own, with its folder.
 type side struct {
-	t       *testing.T
-	name    string
-	home    string
-	folder  string
-	listen  string
-	key     string
-	process *exec.Cmd
-	person  *person
+	t        *testing.T
+	name     string
+	home     string
+	folder   string
+	listen   string
+	transfer string
+	key      string
+	process  *exec.Cmd
+	person   *person
 }
 
 func newSide(t *testing.T, dir, name string) *side {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listen, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := listener.Close(); err != nil {
+	transfer, err := freeAddress()
+	if err != nil {
 		t.Fatal(err)
 	}
-	s := &side{t: t, name: name, home: filepath.Join(dir, name), folder: filepath.Join(dir, name+"-data", "Photos"), listen: listener.Addr().String()}
+	s := &side{t: t, name: name, home: filepath.Join(dir, name), folder: filepath.Join(dir, name+"-data", "Photos"), listen: listen, transfer: transfer}
 	if err := os.MkdirAll(s.folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -231,10 +245,29 @@ func (s *side) zsync(args ...string) string {
 	return string(out)
 }
 
+// waits reports whether all is in sync within a moment.
+func (s *side) waits() bool {
+	return exec.Command("zsync", "status", "--wait", "--timeout", "2s", "--home", s.home).Run() == nil
+}
+
+// confirm lets everything through that is held back on a side.
+func (s *side) confirm() {
+	s.t.Helper()
+	var st control.Status
+	if err := json.Unmarshal([]byte(s.zsync("status", "--json")), &st); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range st.Folders {
+		for _, held := range f.Held {
+			_ = exec.Command("zsync", "confirm", held.ID, "--home", s.home).Run() // it may be over
+		}
+	}
+}
+
 // start runs the device in the background.
 func (s *side) start() {
 	s.t.Helper()
-	s.process = exec.Command("zsync", "watch", s.folder, "--home", s.home, "--listen", s.listen)
+	s.process = exec.Command("zsync", "watch", s.folder, "--home", s.home, "--listen", s.listen, "--listen-transfer", s.transfer)
 	log, err := os.OpenFile(s.home+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.t.Fatal(err)

@@ -59,7 +59,9 @@ func (p *program) printDevices(st control.Status) error {
 }
 
 func newFolders(p *program) *cobra.Command {
-	return p.newList("folders", "Show what is shared, and how", "List the folders of this device", p.printFolders)
+	cmd := p.newList("folders", "Show what is shared, and how", "List the folders of this device", p.printFolders)
+	cmd.AddCommand(newIgnore(p))
+	return cmd
 }
 
 // folderEntry is one line of `zsync folders ls --json`.

@@ -34,7 +34,7 @@ func (s *screen) show(now progress) {
 	case s.live:
 		s.drawn = fit(printable(now.line), printable(now.current), columnsOf(s.out)-1)
 		fmt.Fprintf(s.out, "\r%s"+clearBehind+"\r", s.drawn)
-	case now.state == device.StateInSync && now.state != s.was:
+	case (now.state == device.StateInSync || now.state == device.StateHeld) && now.state != s.was:
 		fmt.Fprintln(s.out, printable(now.line))
 	}
 	s.was = now.state

@@ -45,6 +45,9 @@ func addFolders(out *table, st control.Status) {
 		for _, d := range f.Devices {
 			out.row("  "+d.Name, deviceState(d))
 		}
+		for _, held := range f.Held {
+			out.row("  ! " + held.Why)
+		}
 		for _, problem := range f.Problems {
 			out.row("  ! " + problemLine(problem))
 		}

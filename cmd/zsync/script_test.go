@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -74,7 +75,9 @@ func cmdDevice(ts *testscript.TestScript, _ bool, names []string) {
 	for _, name := range names {
 		home := filepath.Join(ts.Getenv("homes"), name)
 		ts.Setenv(name, home)
-		ts.Setenv(name+"_listen", freeAddress(ts))
+		address, err := freeAddress()
+		ts.Check(err)
+		ts.Setenv(name+"_listen", address)
 		ts.Check(ts.Exec("zsync", "init", "--home", home, "--name", name))
 		ts.Setenv(name+"_key", keyText.FindString(ts.ReadFile("stdout")))
 	}
@@ -87,17 +90,15 @@ var ports atomic.Int32
 
 // freeAddress returns an address of loopback that nobody listens on. It is below
 // those that the system gives to outgoing connections.
-func freeAddress(ts *testscript.TestScript) string {
+func freeAddress() (string, error) {
 	for range 1000 {
 		port := 20000 + (os.Getpid()*64+int(ports.Add(1)))%12000
 		address := fmt.Sprintf("127.0.0.1:%d", port)
 		if listener, err := net.Listen("tcp", address); err == nil {
-			ts.Check(listener.Close())
-			return address
+			return address, listener.Close()
 		}
 	}
-	ts.Fatalf("no free port")
-	return ""
+	return "", errors.New("no free port")
 }
 
 func cmdUp(ts *testscript.TestScript, _ bool, names []string) {

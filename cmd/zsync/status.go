@@ -11,7 +11,7 @@ import (
 )
 
 func newStatus(p *program) *cobra.Command {
-	var wait, connected bool
+	var wait, connected, exitCode bool
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -28,9 +28,13 @@ func newStatus(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.printStatus(st)
+			if err := p.printStatus(st); err != nil || !exitCode {
+				return err
+			}
+			return standing(st)
 		},
 	}
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 where a folder is not in sync here, with 4 where one has conflict copies")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every device of the circle has been seen and all folders are in sync with all of them")
 	cmd.Flags().BoolVar(&connected, "connected", false, "with --wait: count only devices that are linked now")
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long --wait waits, a time such as `30s` (default: forever)")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/replica"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,7 +25,12 @@ type fake struct {
 	history  []device.HistoryLine
 	orders   []any
 	refuse   error
+	rules    []replica.IgnoreRule
 }
+
+func (f *fake) Ignored(device.Label) ([]replica.IgnoreRule, error) { return f.rules, f.refuse }
+
+func (f *fake) Ignore(order device.Ignore) error { return f.Do(order) }
 
 func (f *fake) Snapshot() device.Snapshot { return f.snapshot }
 

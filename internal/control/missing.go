@@ -18,6 +18,9 @@ func (st Status) Missing(since time.Time, connectedOnly bool) string {
 		return "this device is not yet a member of all its folders; another device of the circle has to be reached"
 	}
 	for _, f := range st.Folders {
+		if len(f.Held) > 0 {
+			return fmt.Sprintf("%s is held here: %s", f.Label, f.Held[0].Why)
+		}
 		if f.State != device.StateInSync {
 			return fmt.Sprintf("%s is %s here%s", f.Label, strings.ReplaceAll(f.State, "-", " "), toGo(uint64(max(0, f.NeedFiles))))
 		}

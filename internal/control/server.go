@@ -15,6 +15,7 @@ import (
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/replica"
 )
 
 const (
@@ -37,6 +38,9 @@ type Running interface {
 	Snapshot() device.Snapshot
 	Do(order any) error
 	History(folder string, yield func(device.HistoryLine) bool) error
+	Reading
+	Ignored(label device.Label) ([]replica.IgnoreRule, error)
+	Ignore(order device.Ignore) error
 }
 
 // Order is one thing that a person asks of the running device; one field is set.
@@ -48,6 +52,7 @@ type Order struct {
 	Pair    *Dialed `json:"pair,omitempty"`
 	Peer    *Dialed `json:"peer,omitempty"`
 	Ask     bool    `json:"ask,omitempty"` // asks every peer how far it is
+	Confirm string  `json:"confirm,omitempty"`
 }
 
 // Dialed is a device by key, by address, or by both.
@@ -88,7 +93,11 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("GET "+pathStatus, s.status)
 	mux.HandleFunc("POST "+pathOrder, s.order)
 	mux.HandleFunc("GET "+pathLog, s.log)
+	mux.HandleFunc("GET "+pathIgnore, s.ignored)
+	mux.HandleFunc("POST "+pathIgnore, s.ignore)
 	mux.HandleFunc("GET "+pathFollow, s.follow)
+	s.serveReading(mux)
+	servePast(mux, s.device)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerReadTime, BaseContext: func(net.Listener) context.Context { return ctx }}
@@ -179,6 +188,9 @@ func (o Order) orders() (out []any, err error) {
 	}
 	if o.Ask {
 		out = append(out, device.AskProgress{})
+	}
+	if o.Confirm != "" {
+		out = append(out, device.Confirm{ID: o.Confirm})
 	}
 	return out, nil
 }

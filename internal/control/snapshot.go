@@ -107,6 +107,9 @@ func folderOf(f device.FolderStatus) Folder {
 	if f.Watch != "" {
 		out.Problems = append(out.Problems, Problem{Code: "watch", Why: f.Watch})
 	}
+	for _, h := range f.Held {
+		out.Held = append(out.Held, Held(h))
+	}
 	for _, p := range f.Replica.Problems {
 		out.Problems = append(out.Problems, Problem{string(p.Path), p.Code, p.Why})
 	}

@@ -220,6 +220,7 @@ func (f *FolderMachine) staged(tx kv.Tx, now time.Time, in Staged) {
 	for _, piece := range in.Pieces {
 		w := f.fetch.wants[piece.Content]
 		if w == nil {
+			f.replica.Stray(piece.Content)
 			continue
 		}
 		switch {

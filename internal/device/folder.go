@@ -19,6 +19,8 @@ type FolderConfig struct {
 	Cert   security.Certificate
 	Seed   [32]byte // fresh random octets at each start
 	Staged []zsync.Digest
+	// Unfinished are contents that are staged in part.
+	Unfinished []zsync.Digest
 }
 
 // FolderMachine is one folder's copy on this device: its log, what the log says
@@ -34,8 +36,11 @@ type FolderMachine struct {
 	fetch     *fetcher
 	late      lateFiles
 	retention retention
-	joined    bool // home was told that this device is a member
-	rootLost  bool // the owner was told that the directory is gone
+	bringing  *bringing  // back from the past; nil: nothing was yet
+	refused   []uint64   // tickets of jobs that came while there was one
+	discards  discarding // of versions
+	joined    bool       // home was told that this device is a member
+	rootLost  bool       // the owner was told that the directory is gone
 	status    FolderStatus
 	now       time.Time // of the turn at hand
 	failed    error     // of a turn: what is in memory may be ahead of the database
@@ -82,7 +87,9 @@ func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
 		return err
 	}
 	syncs := (f.cfg.Role == "" || f.cfg.Role == "sync") && !f.cfg.Scout
-	f.replica, err = replica.Open(tx, replica.Config{Space: f.cfg.Space, Applies: syncs, Authors: syncs})
+	f.replica, err = replica.Open(tx, replica.Config{
+		Space: f.cfg.Space, Device: f.cfg.Keys.Device(), Applies: syncs, Authors: syncs,
+	})
 	if err != nil {
 		return err
 	}
@@ -90,7 +97,7 @@ func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
 	if !f.cfg.Scout {
 		f.forgetDisk(tx)
 		f.retention = openRetention(tx, now)
-		f.replica.Start(tx, now, f.cfg.Staged)
+		f.replica.Start(tx, now, f.cfg.Staged, f.cfg.Unfinished)
 	}
 	return f.finish(tx, now)
 }
@@ -121,6 +128,7 @@ func (f *FolderMachine) Handle(now time.Time, in []any) ([]Effect, error) {
 		f.replica.Advance(tx, now)
 		f.lookAgain(now)
 		f.prune(tx, now)
+		f.bringOn(tx, now)
 		f.refetch(now)
 		return f.finish(tx, now)
 	})
@@ -137,6 +145,7 @@ func (f *FolderMachine) Deadline() time.Time {
 	next = earliest(next, f.replica.Deadline())
 	next = earliest(next, f.fetch.deadline())
 	next = earliest(earliest(next, f.late.deadline()), f.retention.due)
+	next = earliest(next, f.bringDue())
 	if f.space.waiting {
 		next = earliest(next, f.space.confirmBy)
 	}
@@ -176,7 +185,16 @@ func (f *FolderMachine) receive(tx kv.Tx, now time.Time, what any) error {
 		f.lookedAgain(tx, now, in)
 	case Pruned:
 		f.pruned(tx, in)
+	case Bring:
+		f.bring(tx, now, in)
+	case AppliedPast:
+		f.appliedPast(tx, now, in)
+	case Discard:
+		f.discard(in)
+	case Discarded:
+		f.discarded(tx, in)
 	case Applied:
+		f.noteTrash(tx, now, f.late.applying, in.Results)
 		f.late.applied(now, in.Results)
 		f.versionsKept(tx, now, in.Results)
 		f.replica.Applied(tx, now, in.Results)
@@ -188,6 +206,10 @@ func (f *FolderMachine) receive(tx kv.Tx, now time.Time, what any) error {
 		f.serve(tx, in)
 	case AskProgress:
 		f.space.tellers.asks()
+	case Confirm:
+		f.confirm(tx, in)
+	case *KeepVersions:
+		return f.keepVersions(tx, now, in)
 	}
 	return nil
 }
@@ -231,7 +253,7 @@ func (f *FolderMachine) record(tx kv.Tx, now time.Time) error {
 		writer, seq := f.space.log.Next(tx)
 		body := f.replica.Body(tx, writer, seq)
 		if body == nil {
-			return nil
+			return f.recordConfirms(tx, now)
 		}
 		ev, err := f.space.append(tx, now, zsync.KindFS, body)
 		if err != nil {

@@ -62,15 +62,7 @@ func (r *Running) History(label string, yield func(HistoryLine) bool) error {
 
 // StoppedHistory reads the history of a folder whose device does not run.
 func StoppedHistory(store kv.Store, reg Registration) ([]HistoryLine, error) {
-	f := &FolderMachine{cfg: FolderConfig{Registration: reg}, store: store}
-	err := store.View(func(tx kv.Tx) (err error) {
-		f.space = &space{members: security.OpenMembers(tx)}
-		if f.space.log, err = eventlog.Open(tx, reg.Space); err != nil {
-			return err
-		}
-		f.replica, err = replica.Open(tx, replica.Config{Space: reg.Space})
-		return err
-	})
+	f, err := openStopped(store, reg)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +100,8 @@ func (f *FolderMachine) linesOf(tx kv.Tx, ev eventlog.Event, base HistoryLine) (
 			line.Op, line.Path = "member", m.Cert.Name
 			lines = append(lines, line)
 		}
+	case ev.Header.Kind == zsync.KindSettings:
+		return linesOfSettings(ev, base)
 	case ev.Header.Kind == zsync.KindFS:
 		body, err := replica.DecodeBody(ev.Body)
 		if err != nil {

@@ -26,8 +26,11 @@ type (
 		Path    zsync.Path
 		Removed bool // its name was given to nothing else
 	}
-	// LookedAgain says which of them were written to.
-	LookedAgain struct{ Late []BroughtBack }
+	// LookedAgain says which of them were written to. Err: some could not be looked at.
+	LookedAgain struct {
+		Late []BroughtBack
+		Err  error
+	}
 	// BroughtBack is a file that was written to after it was replaced. Err nil: it is
 	// at Path now, and in the versions area no more.
 	BroughtBack struct {
@@ -94,9 +97,12 @@ func (f *FolderMachine) lookAgain(now time.Time) {
 
 // lookedAgain has what was brought back found by a scan of where it is.
 func (f *FolderMachine) lookedAgain(tx kv.Tx, now time.Time, in LookedAgain) {
+	f.replica.Trouble("", "late", in.Err)
 	for _, late := range in.Late {
+		f.replica.Trouble(late.Path, "late", late.Err)
 		if late.Err == nil {
 			f.replica.Pruned(tx, []string{late.Kept})
+			dropTrash(tx, []string{late.Kept})
 			f.replica.Hinted(now, []zsync.Path{late.Path.Dir()}, false)
 		}
 	}

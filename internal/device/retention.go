@@ -133,6 +133,8 @@ func (f *FolderMachine) orderPrune(tx kv.Tx) {
 // loss of the database, begin to age now.
 func (f *FolderMachine) pruned(tx kv.Tx, in Pruned) {
 	f.replica.Pruned(tx, in.Gone)
+	f.replica.Trouble("", "versions", in.Err)
+	dropTrash(tx, in.Gone)
 	noted := false
 	eachRan(tx, func(time.Duration, uint64) bool {
 		noted = true

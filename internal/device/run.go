@@ -43,6 +43,8 @@ type Opened struct {
 	Store  kv.Store
 	Disk   Workers // nil for a scout
 	Staged []zsync.Digest
+	// Unfinished are contents that are staged in part.
+	Unfinished []zsync.Digest
 }
 
 // Host is what a running device needs of the world: its doors to the network and
@@ -307,7 +309,8 @@ func (r *Running) start(order OpenFolder) (*runningFolder, []Effect, error) {
 		}
 	}
 	m, effects, err := OpenFolderMachine(time.Now(), opened.Store, FolderConfig{
-		Registration: order.Registration, Keys: r.cfg.Keys, Cert: r.cfg.Cert, Seed: r.host.Seed(), Staged: opened.Staged,
+		Registration: order.Registration, Keys: r.cfg.Keys, Cert: r.cfg.Cert, Seed: r.host.Seed(),
+		Staged: opened.Staged, Unfinished: opened.Unfinished,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, opened.close())
@@ -411,6 +414,9 @@ func (r *Running) closeAll() {
 // Do has home or the link take an order from a person, in a turn of its own, and
 // waits until it was taken; an error of home is the answer to the order.
 func (r *Running) Do(order any) error {
+	if order, is := order.(Confirm); is {
+		return r.confirm(order)
+	}
 	var err error
 	ran := r.home.call(func() { err = r.order(order) })
 	if !ran {
@@ -443,5 +449,25 @@ func (r *Running) ask(order any) {
 	defer r.mutex.RUnlock()
 	for _, f := range r.folders {
 		f.loop.post(order)
+	}
+}
+
+// turn has a folder's machine take one input at once.
+func (r *Running) turn(f *runningFolder, what any) error {
+	effects, err := f.machine.Handle(time.Now(), []any{what})
+	r.deliver(effects)
+	return err
+}
+
+// waitEvery is the pause between two questions whether something holds.
+const waitEvery = 20 * time.Millisecond
+
+// wait asks between turns until something holds, for a limited time.
+func (f *runningFolder) wait(most time.Duration, holds func() bool) {
+	for deadline := time.Now().Add(most); time.Now().Before(deadline); time.Sleep(waitEvery) {
+		done := false
+		if ran := f.loop.call(func() { done = holds() }); done || !ran {
+			return
+		}
 	}
 }

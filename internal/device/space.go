@@ -211,7 +211,14 @@ func (s *space) mayAppend(tx kv.Tx, now time.Time) bool {
 	if s.silent || !s.log.HasGenesis() || s.right(tx) == security.RightNone {
 		return false
 	}
-	return s.exchange.Confirmed() || !now.Before(s.confirmBy) || len(s.members.List(tx)) == 1
+	return s.exchange.Confirmed() || !now.Before(s.confirmBy) || len(s.members.List(tx)) == 1 && !s.forgot(tx)
+}
+
+// forgot reports whether this device has lost the log and knows nobody but itself in
+// the space: a founder has written the genesis again, and who else is a member it can
+// only hear from those that it does not know to be members.
+func (s *space) forgot(tx kv.Tx) bool {
+	return tx.Get(bucketDevice, []byte(keyRestored)) != nil && len(s.members.List(tx)) == 1
 }
 
 // append writes one own event and pushes it to the peers after the commit.
@@ -257,7 +264,7 @@ func (s *space) heard(tx kv.Tx, now time.Time, m Heard) (eventlog.Merged, error)
 		return eventlog.Merged{}, nil
 	case m.Type == eventlog.MessageNak:
 		return eventlog.Merged{}, nil
-	case s.log.HasGenesis() && s.right(tx) != security.RightNone && s.members.Right(tx, from) == security.RightNone:
+	case s.log.HasGenesis() && s.right(tx) != security.RightNone && s.members.Right(tx, from) == security.RightNone && !s.forgot(tx):
 		s.say(from, eventlog.MessageNak, eventlog.EncodeNak(s.id, eventlog.NakNotMember))
 		return eventlog.Merged{}, nil
 	}

@@ -17,6 +17,7 @@ const (
 	StateScanning = "scanning"
 	StateSyncing  = "syncing"
 	StateWaiting  = "waiting"
+	StateHeld     = "held" // something waits for a person
 	StateHalted   = "halted"
 	StateOffline  = "offline"
 )
@@ -38,6 +39,7 @@ type FolderStatus struct {
 	Current  zsync.Path // worked on last
 	Member   bool
 	Settled  bool   // nothing is left to scan, record, fetch or apply here
+	Held     []Held // ascending by author
 	Why      string // it is halted
 	watch    string
 }
@@ -93,6 +95,7 @@ func (f *FolderMachine) Status() (FolderStatus, error) {
 	st.Resumed, st.Reused, st.Member, st.Watch = f.fetch.resumed, f.fetch.reused, f.space.member, st.watch
 	err := f.store.View(func(tx kv.Tx) error {
 		st.Devices = f.space.devices(tx)
+		st.Held = f.held(tx)
 		return nil
 	})
 	switch {
@@ -100,6 +103,8 @@ func (f *FolderMachine) Status() (FolderStatus, error) {
 		st.State, st.Why = StateHalted, missing(f.cfg.Dir)
 	case !st.Member || f.space.waiting:
 		st.State = StateWaiting
+	case len(st.Held) > 0:
+		st.State = StateHeld
 	case st.Replica.Scanning:
 		st.State = StateScanning
 	case !st.Settled:

@@ -23,6 +23,9 @@ var keyIdentity = []byte("identity")
 // Folder is an open folder: its workers and the watch on its directory.
 type Folder struct {
 	*Workers
+	// Unfinished are the contents that are staged in part.
+	Unfinished []zsync.Digest
+
 	stop  context.CancelFunc
 	watch sync.WaitGroup
 }
@@ -43,7 +46,7 @@ func Open(dir string, space zsync.SpaceID, db kv.Store, sameFolder bool, post fu
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), root.Close())
 	}
-	f := &Folder{Workers: NewWorkers(root, space, post)}
+	f := &Folder{Workers: NewWorkers(root, space, post), Unfinished: root.Unfinished()}
 	f.follow(dir, device.Address{Part: device.Folder, Space: space}, post)
 	return f, staged, nil
 }

@@ -21,9 +21,7 @@ func lookAgain(root *store.Root, files []device.LateFile) (answer device.LookedA
 	for _, late := range changed {
 		answer.Late = append(answer.Late, bringBack(root, where[late.Name]))
 	}
-	if err != nil {
-		answer.Late = append(answer.Late, device.BroughtBack{Err: err})
-	}
+	answer.Err = err
 	return answer
 }
 

@@ -108,6 +108,11 @@ func Carry(root *store.Root, space zsync.SpaceID, order any, post func(device.Ad
 		post(folder, device.Flushed{Err: root.Flush()})
 	case device.ApplyBatch:
 		post(folder, device.Applied{Results: root.Apply(o.Changes, o.Redo)})
+	case device.ApplyPast:
+		post(folder, device.AppliedPast{Results: root.Apply(o.Changes, false)})
+	case device.DiscardVersions:
+		gone, err := root.Discard(o.Names)
+		post(folder, device.Discarded{Gone: gone, Err: err})
 	case device.LookAgain:
 		post(folder, lookAgain(root, o.Files))
 	case device.PruneVersions:

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"strings"
@@ -88,6 +87,68 @@ func (w *World) Idle(minutes int) error {
 	return w.Converged()
 }
 
+// Rescan has every device look through its whole folder, and says whether that told
+// any of them something new: what a device takes its disk to hold would not be what
+// is there.
+func (w *World) Rescan() error {
+	was := make([]uint64, len(w.Nodes))
+	for i, n := range w.Nodes {
+		st, err := n.Status()
+		if err != nil {
+			return err
+		}
+		was[i] = st.Lamport
+		n.post(device.Address{Part: device.Folder, Space: st.Space}, device.Hinted{All: true})
+	}
+	if err := w.Run(youngSecond); err != nil {
+		return err
+	}
+	for i, n := range w.Nodes {
+		st, err := n.Status()
+		if err == nil && st.Lamport != was[i] {
+			err = fmt.Errorf("%s knows %d more events after another look at the same disks", n.Name, st.Lamport-was[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return w.Converged()
+}
+
+// Restart ends all programs and starts them again.
+func (w *World) Restart() {
+	for _, n := range w.Nodes {
+		n.Kill()
+	}
+	for _, n := range w.Nodes {
+		n.Start()
+	}
+}
+
+// socketsMax is how many ends of connections a device has at most for each other
+// one when all is well: two ports, dialled by either side, and as many that are
+// about to be noticed as gone.
+const socketsMax = 8
+
+// Bounded says which device keeps more of something the longer it runs.
+func (w *World) Bounded() error {
+	for _, n := range w.Nodes {
+		if open := len(n.sockets[mailboxPort]) + len(n.sockets[transferPort]); open > socketsMax*len(w.Nodes) {
+			return fmt.Errorf("%s has %d ends of connections", n.Name, open)
+		}
+		user := n.Disks[dir].User()
+		for _, path := range user.Paths(zsync.PrivateDir + "/tmp") {
+			if strings.HasPrefix(path, zsync.PrivateDir+"/tmp/swap/") {
+				continue // looked after at the next batch
+			}
+			if st := user.Stat(path); st.Type == zsync.TypeFile && st.Size > 1 {
+				return fmt.Errorf("%s has %d octets staged at %s, and nothing to fetch", n.Name, st.Size, path)
+			}
+		}
+	}
+	return nil
+}
+
 // Deleted returns the paths that the log says were deleted, as a device knows it.
 func (n *Node) Deleted() (paths []string, err error) {
 	for _, f := range n.folders {
@@ -128,7 +189,8 @@ func treeOf(disk *crashfs.FS) map[string]string {
 		st := user.Stat(path)
 		text := fmt.Sprintf("type %d mode %o", st.Type, st.Mode)
 		if st.Type == zsync.TypeFile {
-			text += fmt.Sprintf(" mtime %d content %x", st.MtimeNS, sha256.Sum256(user.Read(path)))
+			sum, _ := user.Sum(path)
+			text += fmt.Sprintf(" mtime %d content %x", st.MtimeNS, sum)
 		} else if st.Type == zsync.TypeSymlink {
 			text = "link " + string(user.Read(path))
 		}
@@ -164,15 +226,15 @@ type Ledger struct {
 type entry struct {
 	at        time.Time
 	node      *Node
-	data      []byte
-	destroyed bool // by a person, or by a power cut before it was quiet
+	head      string // its first line
+	destroyed bool   // by a person, or by a power cut before it was quiet
 }
 
 // NewLedger returns an empty ledger.
 func NewLedger(w *World) *Ledger { return &Ledger{world: w, written: make(map[[32]byte]*entry)} }
 
 func (l *Ledger) wrote(n *Node, data []byte) {
-	l.written[sha256.Sum256(data)] = &entry{at: l.world.now, node: n, data: bytes.Clone(data)}
+	l.written[sha256.Sum256(data)] = &entry{at: l.world.now, node: n, head: headOf(data)}
 }
 
 // gone notes that a person is about to destroy what is at path on a device. What
@@ -180,11 +242,29 @@ func (l *Ledger) wrote(n *Node, data []byte) {
 func (l *Ledger) gone(n *Node, path string) {
 	user := n.Disks[dir].User()
 	for _, each := range append([]string{path}, under(user, path)...) {
-		sum := sha256.Sum256(user.Read(each))
+		sum, _ := user.Sum(each)
 		if e := l.written[sum]; e != nil && !l.elsewhere(n, sum) {
 			e.destroyed = true
 		}
 	}
+}
+
+// only reports whether a device has what would be lost if an image took the place of
+// all that it has: a person who throws that away has thrown it away.
+func (l *Ledger) only(n *Node, to *image) bool {
+	left := contents(to.folder)
+	for sum := range contents(n.Disks[dir]) {
+		if e := l.written[sum]; e != nil && !e.destroyed && !left[sum] && !l.anywhere(n, sum) {
+			return true
+		}
+	}
+	return false
+}
+
+// headOf is enough of a content to know it again.
+func headOf(data []byte) string {
+	head, _, _ := strings.Cut(string(data[:min(len(data), 80)]), "\n")
+	return head
 }
 
 func under(user crashfs.User, path string) (paths []string) {
@@ -203,23 +283,26 @@ func (l *Ledger) elsewhere(n *Node, sum [32]byte) bool {
 	return false
 }
 
+// anywhere is elsewhere, in a versions area too.
+func (l *Ledger) anywhere(n *Node, sum [32]byte) bool {
+	for _, other := range l.world.Nodes {
+		if other != n && holds(other, sum, true) {
+			return true
+		}
+	}
+	return false
+}
+
 // holds reports whether a device has a content, in its tree or also kept.
 func holds(n *Node, sum [32]byte, kept bool) bool {
 	disk := n.Disks[dir]
 	if disk == nil {
 		return false
 	}
-	user := disk.User()
-	for _, path := range user.Paths("") {
-		private := strings.HasPrefix(path, zsync.PrivateDir+"/")
-		if private && !(kept && strings.HasPrefix(path, zsync.PrivateDir+"/versions/")) {
-			continue
-		}
-		if user.Stat(path).Type == zsync.TypeFile && sha256.Sum256(user.Read(path)) == sum {
-			return true
-		}
-	}
-	return false
+	return disk.User().HasSum(sum, func(at string) bool {
+		private, inside := strings.CutPrefix(at, zsync.PrivateDir)
+		return !inside || kept && (private == "" || strings.HasPrefix(private, "/versions"))
+	})
 }
 
 // Check says which content was lost: quiet, not destroyed by a person, and on no
@@ -227,22 +310,21 @@ func holds(n *Node, sum [32]byte, kept bool) bool {
 func (l *Ledger) Check() error {
 	here := make(map[[32]byte]bool)
 	for _, n := range l.world.Nodes {
-		for sum := range contents(n) {
+		for sum := range contents(n.Disks[dir]) {
 			here[sum] = true
 		}
 	}
 	for sum, e := range l.written {
 		if !e.destroyed && !here[sum] && l.world.now.Sub(e.at) > quiet {
-			return fmt.Errorf("lost: %q, written on %s at %s", e.data[:bytes.IndexByte(e.data, '\n')], e.node.Name, e.at.Sub(start))
+			return fmt.Errorf("lost: %q, written on %s at %s", e.head, e.node.Name, e.at.Sub(start))
 		}
 	}
 	return nil
 }
 
-// contents returns every content of a device's tree and versions area.
-func contents(n *Node) map[[32]byte]bool {
+// contents returns every content of a disk's tree and versions area.
+func contents(disk *crashfs.FS) map[[32]byte]bool {
 	sums := make(map[[32]byte]bool)
-	disk := n.Disks[dir]
 	if disk == nil {
 		return sums
 	}
@@ -251,8 +333,8 @@ func contents(n *Node) map[[32]byte]bool {
 		if strings.HasPrefix(path, zsync.PrivateDir+"/") && !strings.HasPrefix(path, zsync.PrivateDir+"/versions/") {
 			continue
 		}
-		if user.Stat(path).Type == zsync.TypeFile {
-			sums[sha256.Sum256(user.Read(path))] = true
+		if sum, isFile := user.Sum(path); isFile {
+			sums[sum] = true
 		}
 	}
 	return sums

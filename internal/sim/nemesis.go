@@ -47,9 +47,10 @@ func (w *World) rouse(after time.Duration) {
 // Mend ends all misfortune: the power is on everywhere, every link is whole.
 func (w *World) Mend() {
 	clear(w.cut)
-	w.Lossy, w.Echo = 0, 0
+	w.Lossy, w.Echo, w.Jumble = 0, 0, 0
 	for _, n := range w.Nodes {
-		n.fate = fate{}
+		n.fate, n.woes = fate{}, woes{}
+		n.disk(dir).Resize(diskOctets)
 		if !n.alive && !n.rising {
 			n.Start()
 		}

@@ -16,6 +16,7 @@ const (
 	refusedAfter  = 100 * time.Millisecond // nothing listens there
 	silentAfter   = 3 * time.Second        // nobody answers, or not to this key
 	noticedAfter  = 300 * time.Millisecond // the other side is gone
+	jumbledFor    = 50 * time.Millisecond
 	firstIncoming = zre.Conn(1) << 32
 )
 
@@ -44,6 +45,7 @@ type socket struct {
 func (w *World) Cut(a, b *Node, cut bool) {
 	w.cut[[2]int{min(a.index, b.index), max(a.index, b.index)}] = cut
 	if cut {
+		w.Fired[Partition]++
 		a.breakConns(func(s *socket) bool { return s.peer.node == b })
 	}
 }
@@ -118,6 +120,7 @@ func (s *socket) send(frames [][]byte) {
 	}
 	w := s.node.world
 	if w.chance(w.Lossy) {
+		w.Fired[Loss]++
 		s.node.breakConns(func(each *socket) bool { return each == s })
 		return
 	}
@@ -129,6 +132,7 @@ func (s *socket) send(frames [][]byte) {
 	}
 	there.deliver(reclaimed(fact))
 	if w.chance(w.Echo) {
+		w.Fired[Duplication]++
 		there.deliver(reclaimed(fact))
 	}
 }
@@ -164,7 +168,12 @@ func (s *socket) deliver(fact device.NetFact) {
 	if when.Before(s.last) {
 		when = s.last
 	}
-	s.last = when
+	if fact.Kind == device.NetReceived && w.chance(w.Jumble) {
+		w.Fired[Reordering]++
+		when = when.Add(time.Duration(w.random.Int64N(int64(jumbledFor))))
+	} else {
+		s.last = when
+	}
 	epoch := s.node.epoch
 	w.at(when, func() {
 		if s.node.epoch == epoch && s.open {

@@ -28,6 +28,8 @@ const (
 type Node struct {
 	Name   string
 	Closed bool // nobody can dial it
+	// Confirmed is how often its person was asked about something held back.
+	Confirmed int
 
 	world *World
 	index int
@@ -48,13 +50,18 @@ type Node struct {
 	link      *device.LinkMachine
 	homes     *device.HomeMachine
 	folders   map[spaceID]*folder
+	halted    map[spaceID]bool // failed, and opened again unless they are closed before
 	admission device.Admission
 	sockets   [2]map[zre.Conn]*socket
 	incoming  int
 	wakes     map[device.Address]time.Time
-	rising    bool // it is off and will start
+	rising    bool            // it is off and will start
+	asked     map[string]bool // ids of what is held back, while the person thinks
 	fate      fate
 	skew      time.Duration // of its clock in this run
+	ahead     time.Duration // how far its disks' clock is beyond its own
+	woes      woes
+	touched   time.Time // by a person, the last time
 }
 
 type spaceID = zsync.SpaceID
@@ -184,6 +191,9 @@ func (n *Node) take(to device.Address, what any) {
 		}
 		effects, err = f.machine.Handle(now, in)
 		deadline = f.machine.Deadline()
+		if err == nil {
+			n.answer(to, f)
+		}
 	case device.Owner:
 		n.own(what)
 		return
@@ -247,10 +257,11 @@ func (n *Node) disk(dir string) *crashfs.FS {
 	if disk == nil {
 		sum := sha256.Sum256([]byte(n.Name + dir))
 		disk = crashfs.New(binary.BigEndian.Uint64(sum[:]) + uint64(n.world.random.Uint32()) + n.world.Tear<<32)
+		disk.Trouble(n.trouble)
 		n.Disks[dir] = disk
 		n.ticked[dir] = start
 	}
-	now := n.clock()
+	now := n.clock().Add(n.ahead)
 	disk.Advance(now.Sub(n.ticked[dir]))
 	n.ticked[dir] = now
 	return disk

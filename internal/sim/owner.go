@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"time"
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/device"
@@ -10,17 +11,43 @@ import (
 	"github.com/zsync/zsync/store"
 )
 
+// answerAfter is how long a person takes to confirm what is held back.
+const answerAfter = 2 * time.Second
+
+// answer has the person at a device confirm what a folder of it holds back.
+func (n *Node) answer(to device.Address, f *folder) {
+	for _, id := range f.machine.HeldBack() {
+		if n.asked[id] {
+			continue
+		}
+		n.asked[id] = true
+		n.Confirmed++
+		n.later(answerAfter, func() {
+			delete(n.asked, id)
+			n.post(to, device.Confirm{ID: id})
+		})
+	}
+}
+
 // own does what the owner of the machines does in production.
 func (n *Node) own(what any) {
 	switch order := what.(type) {
 	case device.OpenFolder:
 		n.open(order)
 	case device.CloseFolder:
+		delete(n.halted, order.Space)
 		if f := n.folders[order.Space]; f != nil {
 			delete(n.folders, order.Space)
 			delete(n.wakes, device.Address{Part: device.Folder, Space: order.Space})
 			n.post(device.Address{Part: device.Link}, device.Quit(order))
 			n.closeRoot(f)
+		}
+	case device.LostRoot:
+		if f := n.folders[order.Space]; f != nil {
+			again := f.reg
+			again.Entered = true
+			n.own(device.CloseFolder(order))
+			n.open(device.OpenFolder{Registration: again})
 		}
 	case device.WriteTrusted:
 	}
@@ -45,7 +72,7 @@ func (n *Node) open(order device.OpenFolder) {
 	}
 	if err != nil {
 		n.failed(device.Address{Part: device.Folder, Space: order.Space}, err)
-		n.later(reopenAfter, func() { n.open(order) })
+		n.reopen(order)
 		return
 	}
 	n.folders[order.Space] = f
@@ -62,7 +89,7 @@ func (n *Node) opened(order device.OpenFolder) (*folder, []device.Effect, error)
 	staged, err := root.Staged()
 	var effects []device.Effect
 	if err == nil {
-		effects, err = n.machine(f, order.Cache, staged)
+		effects, err = n.machine(f, order.Cache, staged, root.Unfinished()...)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, root.Close())
@@ -89,7 +116,7 @@ func (n *Node) closeRoot(f *folder) {
 
 // machine opens a folder's machine on its database, which borrows the hashes of
 // another where one is named.
-func (n *Node) machine(f *folder, cache spaceID, staged []zsync.Digest) (effects []device.Effect, err error) {
+func (n *Node) machine(f *folder, cache spaceID, staged []zsync.Digest, unfinished ...zsync.Digest) (effects []device.Effect, err error) {
 	db := n.spaces[f.reg.Space]
 	if db == nil {
 		db = n.database()
@@ -107,7 +134,8 @@ func (n *Node) machine(f *folder, cache spaceID, staged []zsync.Digest) (effects
 		}
 	}
 	f.machine, effects, err = device.OpenFolderMachine(n.clock(), db, device.FolderConfig{
-		Registration: f.reg, Keys: n.keys, Cert: n.cert, Seed: n.world.seed(), Staged: staged,
+		Registration: f.reg, Keys: n.keys, Cert: n.cert, Seed: n.world.seed(),
+		Staged: staged, Unfinished: unfinished,
 	})
 	return effects, err
 }

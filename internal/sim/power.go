@@ -62,8 +62,13 @@ func (n *Node) commit() error {
 		return errPowerOff
 	}
 	n.made.Commits++
+	if n.woes.databaseFull {
+		n.world.Fired[DatabaseFull]++
+		return errRefused
+	}
 	if n.fate.refusals > 0 {
 		if n.fate.refusals--; n.fate.refusals == 0 {
+			n.world.Fired[DatabaseError]++
 			return errRefused
 		}
 	}
@@ -116,11 +121,14 @@ func (n *Node) Start() {
 	n.epoch++
 	if n.skew = 0; w.Skew > 0 {
 		n.skew = time.Duration(w.random.Int64N(int64(2*w.Skew))) - w.Skew
+		w.Fired[OtherClock]++
 	}
 	seed := w.seed()
 	n.uuid = zre.UUID(seed[:16])
 	n.folders = make(map[spaceID]*folder)
+	n.halted = make(map[spaceID]bool)
 	n.wakes = make(map[device.Address]time.Time)
+	n.asked = make(map[string]bool)
 	n.sockets = [2]map[zre.Conn]*socket{{}, {}}
 	if err := n.begin(); err != nil && !n.dark() {
 		n.failed(device.Address{Part: device.Home}, err)
@@ -157,6 +165,7 @@ func (n *Node) Crash() {
 	if !n.alive {
 		return
 	}
+	n.world.Fired[PowerCut]++
 	n.die()
 	for _, dir := range slices.Sorted(maps.Keys(n.Disks)) {
 		n.Disks[dir] = n.Disks[dir].Crash()
@@ -168,6 +177,7 @@ func (n *Node) Kill() {
 	if !n.alive {
 		return
 	}
+	n.world.Fired[Kill]++
 	n.die()
 	for _, f := range n.folders {
 		n.closeRoot(f)
@@ -189,14 +199,25 @@ func (n *Node) Alive() bool { return n.alive }
 // stops. What no device should meet ends the run.
 func (n *Node) failed(at device.Address, err error) {
 	switch f := n.folders[at.Space]; {
-	case !errors.Is(err, errRefused):
+	case !injected(err):
 		n.world.fail(fmt.Errorf("%s: %w", n.Name, err))
 	case at.Part == device.Folder && f != nil:
 		n.own(device.CloseFolder{Space: at.Space})
-		n.later(reopenAfter, func() { n.open(device.OpenFolder{Registration: f.reg}) })
+		n.reopen(device.OpenFolder{Registration: f.reg})
 	case at.Part == device.Home:
 		n.Kill()
 	}
+}
+
+// reopen opens a folder that failed in a while, unless it is closed meanwhile: its
+// directory may be another one's then.
+func (n *Node) reopen(order device.OpenFolder) {
+	n.halted[order.Space] = true
+	n.later(reopenAfter, func() {
+		if n.halted[order.Space] {
+			n.open(order)
+		}
+	})
 }
 
 // later plans something for this run of the device.

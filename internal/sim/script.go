@@ -234,3 +234,6 @@ func (s Script) compare(n *Node) error {
 	}
 	return nil
 }
+
+// Err returns what went wrong so far, in a play or among its devices.
+func (p *Play) Err() error { return p.err }

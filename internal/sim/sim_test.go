@@ -29,6 +29,12 @@ func allSeeds(t *testing.T, n uint64) (all []uint64) {
 	for seed := range seeds(n) {
 		all = append(all, seed)
 	}
+	return append(all, remembered(t)...)
+}
+
+// remembered returns the seeds that testdata/seeds.txt has for a test.
+func remembered(t *testing.T) (all []uint64) {
+	t.Helper()
 	text, err := os.ReadFile("testdata/seeds.txt")
 	if err != nil {
 		t.Fatal(err)

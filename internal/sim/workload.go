@@ -30,11 +30,14 @@ func (w *World) Pair(a, b *Node) {
 type Workload struct {
 	World  *World
 	Ledger *Ledger
+	Done   map[Action]int // by Act
 	serial int
 }
 
 // NewWorkload returns a workload on a world.
-func NewWorkload(w *World) *Workload { return &Workload{World: w, Ledger: NewLedger(w)} }
+func NewWorkload(w *World) *Workload {
+	return &Workload{World: w, Ledger: NewLedger(w), Done: make(map[Action]int)}
+}
 
 // names that files and directories are given: few, so that people collide.
 var names = []string{"a.jpg", "b.jpg", "c.txt", "d", "e", "IMG 1.jpg"}
@@ -121,6 +124,7 @@ func (l *Workload) data() []byte {
 // hint tells the device's folder what its watch would: the directories of what
 // changed at one time come together.
 func (n *Node) hint(paths ...string) {
+	n.touched = n.world.now
 	var dirs []zsync.Path
 	for _, path := range paths {
 		i := max(0, strings.LastIndexByte(path, '/'))
@@ -136,4 +140,44 @@ func (n *Node) hint(paths ...string) {
 			})
 		}
 	}
+}
+
+// gapMax is how long people wait at most between two things that they do, mostly;
+// one time in longGapOneIn it is minutes.
+const (
+	gapMax       = 400 * time.Millisecond
+	longGapOneIn = 1000
+	longGapMax   = 10 * time.Minute
+)
+
+// Gap draws how long it is until somebody does the next thing.
+func (w *World) Gap() time.Duration {
+	if w.random.IntN(longGapOneIn) == 0 {
+		return time.Duration(w.random.Int64N(int64(longGapMax)))
+	}
+	return time.Duration(w.random.Int64N(int64(gapMax)))
+}
+
+// Fill has a person write many files on a device.
+func (l *Workload) Fill(n *Node, files int) {
+	user := n.disk(dir).User()
+	for i := range files {
+		data := fmt.Appendf(nil, "content %d of many\n", i)
+		user.Write(fmt.Sprintf("many %d.txt", i), data)
+		l.Ledger.wrote(n, data)
+	}
+	user.Settle()
+	n.hint("")
+}
+
+// Purge has a person delete the first of these files.
+func (l *Workload) Purge(n *Node, files int) {
+	user := n.disk(dir).User()
+	for i := range files {
+		path := fmt.Sprintf("many %d.txt", i)
+		l.Ledger.gone(n, path)
+		user.Remove(path)
+	}
+	user.Settle()
+	n.hint("")
 }

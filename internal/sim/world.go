@@ -26,6 +26,10 @@ type World struct {
 	// Lossy is how many of a thousand messages break the connection that they are
 	// on and are lost with all that is under way on it, Echo how many come twice.
 	Lossy, Echo int
+	// Jumble is how many of a thousand messages come later than those behind them.
+	Jumble int
+	// Fired counts what went wrong, by kind.
+	Fired map[Fault]int
 	// Skew is how far a device's clock may be off, either way; each start draws anew.
 	Skew time.Duration
 	// Trace, where set, is told of everything that happens.
@@ -45,6 +49,7 @@ type World struct {
 func NewWorld(seed uint64, carry Carry) *World {
 	return &World{
 		now: start, random: rand.New(rand.NewPCG(seed, 0x73696d)), carry: carry, cut: make(map[[2]int]bool),
+		Fired: make(map[Fault]int),
 	}
 }
 

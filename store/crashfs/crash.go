@@ -108,6 +108,7 @@ func (f *FS) Crash() *FS {
 	g := New(f.random.Uint64())
 	g.nowNS = f.nowNS + int64(time.Second)
 	g.size, g.exchange, g.flags, g.inodes, g.modes = f.size, f.exchange, f.flags, f.inodes, f.modes
+	g.trouble = f.trouble
 	g.root = f.root.survive(f.random, map[*node]*node{})
 	g.self = g.root.inode
 	g.root.each(func(n *node) { g.used += int64(len(n.data)) })

@@ -48,6 +48,7 @@ type FS struct {
 	crashed  bool
 	failures map[int]error
 	hook     func(step int, call string)
+	trouble  func(call string, changes bool) error
 	exchange bool
 	flags    bool // Rename knows them, and needs no link
 	locks    map[*node]bool
@@ -108,6 +109,15 @@ func (f *FS) OnStep(hook func(step int, call string)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.hook = hook
+}
+
+// Trouble has every call ask first whether it fails: changes says that it is a step.
+// A step that fails changes nothing, but for a sync, see [FS.FailAt]. ask must not
+// use the disk; nil ends it.
+func (f *FS) Trouble(ask func(call string, changes bool) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.trouble = ask
 }
 
 // Resize sets how many octets of files the disk holds.
@@ -171,6 +181,9 @@ func (f *FS) begin(call, name string) error {
 		f.crashed = true
 	}
 	err := f.failures[f.step]
+	if err == nil {
+		err = f.asked(call, true)
+	}
 	if f.crashed {
 		err = ErrCrashed
 	}
@@ -181,19 +194,30 @@ func (f *FS) begin(call, name string) error {
 	return nil
 }
 
+func (f *FS) asked(call string, changes bool) error {
+	if f.trouble == nil || f.crashed {
+		return nil
+	}
+	return f.trouble(call, changes)
+}
+
 // look takes the lock for a call that changes nothing.
-func (f *FS) look() error {
+func (f *FS) look(call string) error {
 	f.mu.Lock()
+	err := f.asked(call, false)
 	if f.crashed {
+		err = ErrCrashed
+	}
+	if err != nil {
 		f.mu.Unlock()
-		return ErrCrashed
+		return fmt.Errorf("%s: %w", call, err)
 	}
 	return nil
 }
 
 // Dir implements store.FS.
 func (f *FS) Dir(path string) (store.Dir, error) {
-	if err := f.look(); err != nil {
+	if err := f.look("open directory"); err != nil {
 		return nil, err
 	}
 	defer f.mu.Unlock()
@@ -209,7 +233,7 @@ func (f *FS) Dir(path string) (store.Dir, error) {
 
 // Open implements store.FS.
 func (f *FS) Open(path string) (store.File, store.Stat, error) {
-	if err := f.look(); err != nil {
+	if err := f.look("open"); err != nil {
 		return nil, store.Stat{}, err
 	}
 	defer f.mu.Unlock()
@@ -245,7 +269,7 @@ func (f *FS) find(path string) (*node, error) {
 
 // Self implements store.FS.
 func (f *FS) Self() (store.Stat, error) {
-	if err := f.look(); err != nil {
+	if err := f.look("stat"); err != nil {
 		return store.Stat{}, err
 	}
 	defer f.mu.Unlock()
@@ -259,7 +283,7 @@ func (f *FS) Self() (store.Stat, error) {
 
 // Free implements store.FS.
 func (f *FS) Free() (free, total int64, err error) {
-	if err := f.look(); err != nil {
+	if err := f.look("statfs"); err != nil {
 		return 0, 0, err
 	}
 	defer f.mu.Unlock()

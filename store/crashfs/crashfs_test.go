@@ -2,6 +2,7 @@ package crashfs_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -225,5 +226,47 @@ func TestAUserActsBetweenTwoSteps(t *testing.T) {
 	}
 	if got := user.Paths(""); len(got) != 4 || string(user.Read("moved/file")) != "mine" || string(user.Read("link")) != "user" {
 		t.Errorf("paths: %q", got)
+	}
+}
+
+func TestACallThatIsInTroubleChangesNothing(t *testing.T) {
+	disk := crashfs.New(1)
+	disk.User().Write("a", []byte("A"))
+	opened, _, err := disk.Open("a")
+	must(t, err)
+	broken := errors.New("broken")
+	asked := map[bool]int{}
+	disk.Trouble(func(_ string, changes bool) error {
+		asked[changes]++
+		return broken
+	})
+	if _, err := opened.ReadAt(make([]byte, 1), 0); !errors.Is(err, broken) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := opened.WriteAt([]byte("B"), 0); !errors.Is(err, broken) {
+		t.Errorf("write: %v", err)
+	}
+	if asked[false] != 1 || asked[true] != 1 || string(disk.User().Read("a")) != "A" {
+		t.Errorf("asked %v, found %q", asked, disk.User().Read("a"))
+	}
+	if _, err := disk.Crash().Dir(""); !errors.Is(err, broken) {
+		t.Errorf("after a power cut: %v", err)
+	}
+}
+
+func TestAnImageIsAnotherDiskWithTheSameOnIt(t *testing.T) {
+	disk := crashfs.New(1)
+	disk.User().Write("d/a", []byte("A"))
+	image := disk.Image()
+	disk.User().Write("d/a", []byte("B"))
+	if had := disk.User().Stat("d/a").Inode; image.User().Stat("d/a").Inode != had {
+		t.Error("it has another inode")
+	}
+	if found := string(image.Crash().User().Read("d/a")); found != "A" {
+		t.Errorf("it holds %q", found)
+	}
+	in := func(string) bool { return true }
+	if sum := sha256.Sum256([]byte("B")); !disk.User().HasSum(sum, in) || image.User().HasSum(sum, in) {
+		t.Error("the sums are not those of the bytes")
 	}
 }

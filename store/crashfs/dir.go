@@ -21,7 +21,7 @@ type dir struct {
 const fileMode = 0o644 // of a new file
 
 func (d *dir) Self() (store.Stat, error) {
-	if err := d.fs.look(); err != nil {
+	if err := d.fs.look("stat"); err != nil {
 		return store.Stat{}, err
 	}
 	defer d.fs.mu.Unlock()
@@ -29,7 +29,7 @@ func (d *dir) Self() (store.Stat, error) {
 }
 
 func (d *dir) Names() ([]string, error) {
-	if err := d.fs.look(); err != nil {
+	if err := d.fs.look("list"); err != nil {
 		return nil, err
 	}
 	defer d.fs.mu.Unlock()
@@ -37,7 +37,7 @@ func (d *dir) Names() ([]string, error) {
 }
 
 func (d *dir) Stat(name string) (store.Stat, error) {
-	if err := d.fs.look(); err != nil {
+	if err := d.fs.look("stat"); err != nil {
 		return store.Stat{}, err
 	}
 	defer d.fs.mu.Unlock()
@@ -48,7 +48,7 @@ func (d *dir) Stat(name string) (store.Stat, error) {
 }
 
 func (d *dir) Readlink(name string) (string, error) {
-	if err := d.fs.look(); err != nil {
+	if err := d.fs.look("readlink"); err != nil {
 		return "", err
 	}
 	defer d.fs.mu.Unlock()
@@ -59,7 +59,7 @@ func (d *dir) Readlink(name string) (string, error) {
 }
 
 func (d *dir) Open(name string) (store.File, store.Stat, error) {
-	if err := d.fs.look(); err != nil {
+	if err := d.fs.look("open"); err != nil {
 		return nil, store.Stat{}, err
 	}
 	defer d.fs.mu.Unlock()

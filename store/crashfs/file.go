@@ -16,7 +16,7 @@ type file struct {
 }
 
 func (f *file) ReadAt(into []byte, offset int64) (int, error) {
-	if err := f.fs.look(); err != nil {
+	if err := f.fs.look("read"); err != nil {
 		return 0, err
 	}
 	defer f.fs.mu.Unlock()
@@ -55,11 +55,12 @@ func (f *file) resize(size int64) error {
 // altered notes that a node's bytes or attributes changed just now.
 func (f *FS) altered(n *node) {
 	n.meta.ctimeNS = f.nowNS
+	n.sum = nil
 	f.dirty[n] = true
 }
 
 func (f *file) Stat() (store.Stat, error) {
-	if err := f.fs.look(); err != nil {
+	if err := f.fs.look("stat"); err != nil {
 		return store.Stat{}, err
 	}
 	defer f.fs.mu.Unlock()
@@ -68,7 +69,7 @@ func (f *file) Stat() (store.Stat, error) {
 
 // Data takes every page of zeros for a hole, as a disk does that packs its bytes.
 func (f *file) Data(offset int64) (from, to int64, err error) {
-	if err := f.fs.look(); err != nil {
+	if err := f.fs.look("seek"); err != nil {
 		return 0, 0, err
 	}
 	defer f.fs.mu.Unlock()

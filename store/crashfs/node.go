@@ -19,6 +19,7 @@ type node struct {
 	meta    meta
 	data    []byte
 	entries map[string]*node
+	sum     *[32]byte // of data; nil: not known
 
 	// known is what the kernel takes the disk's bytes to be: after a sync that
 	// failed it is wrong.

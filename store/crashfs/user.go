@@ -2,6 +2,7 @@ package crashfs
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"maps"
 	"slices"
 	"strings"
@@ -104,6 +105,15 @@ func (u User) Chmod(path string, mode uint32) {
 	}
 }
 
+// Touch sets the mtime of what is at path, as programs do that keep it.
+func (u User) Touch(path string, mtimeNS int64) {
+	defer u.tick()()
+	if found, err := u.fs.find(path); err == nil {
+		found.meta.mtimeNS = mtimeNS
+		u.fs.altered(found)
+	}
+}
+
 // Settle makes everything durable, as time alone does.
 func (u User) Settle() {
 	u.fs.mu.Lock()
@@ -135,6 +145,46 @@ func (u User) Read(path string) []byte {
 		return []byte(found.target)
 	}
 	return append([]byte{}, found.data...)
+}
+
+// Sum returns the SHA-256 of the bytes of the file at path, which costs nothing where
+// it was asked before and they are the same; false where there is no file.
+func (u User) Sum(path string) ([sha256.Size]byte, bool) {
+	u.fs.mu.Lock()
+	defer u.fs.mu.Unlock()
+	found, err := u.fs.find(path)
+	if err != nil || found.kind != zsync.TypeFile {
+		return [sha256.Size]byte{}, false
+	}
+	return found.digest(), true
+}
+
+// HasSum reports whether there is a file with bytes of that SHA-256 in the directories
+// that in lets it enter, below the root.
+func (u User) HasSum(sum [sha256.Size]byte, in func(dir string) bool) bool {
+	u.fs.mu.Lock()
+	defer u.fs.mu.Unlock()
+	return u.fs.root.hasSum(sum, "", in)
+}
+
+func (n *node) hasSum(sum [sha256.Size]byte, at string, in func(dir string) bool) bool {
+	for name, below := range n.entries {
+		if below.kind == zsync.TypeFile && below.digest() == sum {
+			return true
+		}
+		if below.kind == zsync.TypeDir && in(at+name) && below.hasSum(sum, at+name+"/", in) {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *node) digest() [sha256.Size]byte {
+	if n.sum == nil {
+		sum := sha256.Sum256(n.data)
+		n.sum = &sum
+	}
+	return *n.sum
 }
 
 // Paths returns the path of everything below path, ascending, directories too.

@@ -1,0 +1,90 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/replica"
+)
+
+const pathIgnore = "/v1/ignore"
+
+// IgnoreOrder changes the patterns of a folder, for all devices or for this one.
+type IgnoreOrder struct {
+	Folder string   `json:"folder"`
+	Add    []string `json:"add,omitempty"`
+	Remove []string `json:"remove,omitempty"`
+	Local  bool     `json:"local,omitempty"`
+}
+
+// Pattern is one line of `zsync folders ignore LABEL --json`. From is default, folder
+// or local.
+type Pattern struct {
+	Version int    `json:"v"`
+	Pattern string `json:"pattern"`
+	From    string `json:"from"`
+}
+
+// Ignore changes the patterns of a folder.
+func (c *Client) Ignore(ctx context.Context, order IgnoreOrder) error {
+	data, err := json.Marshal(order)
+	if err != nil {
+		return err
+	}
+	body, err := c.do(ctx, http.MethodPost, pathIgnore, data)
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
+// Ignored returns the patterns in force in a folder, in their order.
+func (c *Client) Ignored(ctx context.Context, folder string) (patterns []Pattern, err error) {
+	body, err := c.do(ctx, http.MethodGet, pathIgnore+"?folder="+url.QueryEscape(folder), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return patterns, json.NewDecoder(io.LimitReader(body, answerBytesMax)).Decode(&patterns)
+}
+
+func (s *Server) ignore(w http.ResponseWriter, r *http.Request) {
+	var order IgnoreOrder
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, orderBytesMax)).Decode(&order); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	label, err := device.ParseLabel(order.Folder)
+	if err == nil {
+		err = s.device.Ignore(device.Ignore{Label: label, Add: order.Add, Remove: order.Remove, Here: order.Local})
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	reply(w, struct{}{})
+}
+
+func (s *Server) ignored(w http.ResponseWriter, r *http.Request) {
+	label, err := device.ParseLabel(r.URL.Query().Get("folder"))
+	var rules []replica.IgnoreRule
+	if err == nil {
+		rules, err = s.device.Ignored(label)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	from := map[replica.IgnoreSource]string{
+		replica.IgnoreDefault: "default", replica.IgnoreFolder: "folder", replica.IgnoreHere: "local",
+	}
+	patterns := make([]Pattern, len(rules))
+	for i, rule := range rules {
+		patterns[i] = Pattern{1, rule.Pattern, from[rule.Source]}
+	}
+	reply(w, patterns)
+}

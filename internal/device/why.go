@@ -1,0 +1,162 @@
+package device
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/replica"
+)
+
+// The codes that a Why has besides those of package replica.
+const (
+	CodeFetching = "fetching" // a device that is linked has its bytes
+	CodeWaiting  = "waiting"  // no device that is linked has its bytes
+	CodeHalted   = "halted"   // the folder cannot be opened
+)
+
+// Why is how one path stands on this device.
+type Why struct {
+	Folder string
+	Path   zsync.Path
+	Code   string
+	Why    string // a sentence, without its dot
+}
+
+// Why tells how a path of a folder stands. Its directory is looked at first, so
+// that what a person did a moment ago counts.
+func (r *Running) Why(label string, path zsync.Path) (Why, error) {
+	if why, halted := r.halts(label); halted {
+		return Why{label, path, CodeHalted, why}, nil
+	}
+	folders, err := r.foldersOf(label)
+	if err != nil {
+		return Why{}, err
+	}
+	if len(folders) != 1 {
+		return Why{}, fmt.Errorf("there are %d folders: name one", len(folders))
+	}
+	f := folders[0]
+	r.look(f, []zsync.Path{path})
+	var why Why
+	f.loop.call(func() { why, err = f.machine.Why(path) })
+	return why, err
+}
+
+// halts tells why a folder is halted, if it is.
+func (r *Running) halts(label string) (why string, halted bool) {
+	r.mutex.RLock()
+	defer r.mutex.RUnlock()
+	for _, h := range r.halted {
+		if !h.Scout && h.Label == Label(label) {
+			return h.Why, true
+		}
+	}
+	return "", false
+}
+
+// Why tells how a path stands, and who has what it lacks.
+func (f *FolderMachine) Why(path zsync.Path) (why Why, err error) {
+	err = f.store.View(func(tx kv.Tx) error {
+		reason := f.replica.Why(tx, path)
+		why = Why{string(f.cfg.Label), path, reason.Code, reason.Why}
+		switch {
+		case f.rootLost:
+			why.Code, why.Why = CodeHalted, missing(f.cfg.Dir)
+		case !f.space.member || f.space.waiting:
+			f.whyJoining(&why)
+		case reason.Code == replica.CodeInSync:
+			why.Why = "what is on this disk is what the folder should have"
+		case reason.Code == replica.CodeMissing:
+			f.whyMissing(tx, &why, reason)
+		case reason.Code == replica.CodeMoved:
+			why.Why = fmt.Sprintf("it is %s now", reason.Now)
+		case reason.Code == replica.CodeDeleted:
+			f.whyDeleted(tx, &why, reason.Node)
+		case reason.Code == replica.CodeUnknown:
+			why.Why = "neither the log nor this disk, where it was looked at, has anything of that name"
+		}
+		return nil
+	})
+	return why, err
+}
+
+// whyJoining: until this device may write, it records nothing.
+func (f *FolderMachine) whyJoining(why *Why) {
+	if why.Code == replica.CodeUnknown || why.Code == replica.CodeRecording || why.Code == replica.CodeScanning {
+		why.Code = replica.CodeJoining
+		why.Why = "this device is not a member of the folder yet; another device of the circle has to be reached"
+		if f.space.member {
+			why.Why = "this device makes sure that its log is the newest before it writes to it"
+		}
+	}
+}
+
+// whyMissing says who has the bytes: who wrote the version, and whoever has said
+// that it lacks nothing.
+func (f *FolderMachine) whyMissing(tx kv.Tx, why *Why, reason replica.Reason) {
+	var octets int64
+	for _, want := range reason.Lacks {
+		octets += want.Size
+	}
+	names, author := f.space.names(tx), reason.Lacks[0].Author
+	for _, device := range f.holders(tx, author) {
+		if f.space.tellers.direct[device] {
+			why.Code = CodeFetching
+			why.Why = fmt.Sprintf("its bytes (%d) come from %s, which is connected", octets, names[device])
+			return
+		}
+	}
+	why.Code = CodeWaiting
+	if author == f.space.keys.Device() {
+		why.Why = "this device wrote it and has it no more; no connected device has its bytes"
+		return
+	}
+	why.Why = fmt.Sprintf("its bytes (%d) are on %s, which wrote it and is not connected (%s); no connected device has said that it has them",
+		octets, names[author], lastSeen(f.space.tellers.told[author].seen))
+}
+
+func lastSeen(seen time.Time) string {
+	if seen.IsZero() {
+		return "not seen since this device started"
+	}
+	return "seen " + seen.UTC().Format(time.RFC3339)
+}
+
+// holders are the devices that may have a version: its author, which may lack it
+// by now, and those that lack nothing of what the log says.
+func (f *FolderMachine) holders(tx kv.Tx, author zsync.DeviceID) (holders []zsync.DeviceID) {
+	for _, d := range f.space.devices(tx) {
+		if d.Device == author || d.State == StateInSync {
+			holders = append(holders, d.Device)
+		}
+	}
+	return holders
+}
+
+// whyDeleted says who removed a node, by the log. It reads all of it.
+func (f *FolderMachine) whyDeleted(tx kv.Tx, why *Why, node zsync.NodeID) {
+	names := f.space.names(tx)
+	why.Why = "it was removed"
+	f.space.log.Each(tx, func(ev eventlog.Event) bool {
+		if removes(ev, node) {
+			why.Why = fmt.Sprintf("%s removed it, %s; its last version is in the versions area of the devices that had it",
+				names[ev.Author], time.UnixMilli(int64(ev.Header.WallMS)).UTC().Format(time.RFC3339))
+		}
+		return true
+	})
+}
+
+// removes reports whether an event removes versions of a node.
+func removes(ev eventlog.Event, node zsync.NodeID) bool {
+	if ev.Void || ev.Header.Kind != zsync.KindFS {
+		return false
+	}
+	body, err := replica.DecodeBody(ev.Body)
+	return err == nil && slices.ContainsFunc(body, func(op replica.Op) bool {
+		return op.Kind == replica.OpDel && op.Node == node
+	})
+}

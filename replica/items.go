@@ -1,0 +1,88 @@
+package replica
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+)
+
+// Item is one name of a folder as the log has it, for a person to see.
+type Item struct {
+	Version
+	Mode    uint32
+	MtimeNS int64 // nanoseconds since 1970 UTC; of a directory none
+	Target  string
+	Copy    bool // a conflict copy
+}
+
+// Items returns what the log has in a directory, ascending by name, or a file by
+// itself. All of one directory is in memory, and no other. found: the log has
+// something at that path.
+func (r *Replica) Items(tx kv.Tx, path zsync.Path) (items []Item, found bool) {
+	node, dot, found := r.lookup(tx, path)
+	if !found {
+		return nil, false
+	}
+	if s := r.tree.look(tx, node); !s.dir || dot != (zsync.Dot{}) {
+		for _, item := range r.itemsOf(tx, node, path.Dir()) {
+			if item.Path == path {
+				items = append(items, item)
+			}
+		}
+		return items, true
+	}
+	for _, kid := range r.kidsOf(tx, node) {
+		items = append(items, r.itemsOf(tx, kid, path)...)
+	}
+	slices.SortFunc(items, func(a, b Item) int { return cmp.Compare(a.Path, b.Path) })
+	return items, true
+}
+
+// kidsOf returns the visible nodes that L has in a directory.
+func (r *Replica) kidsOf(tx kv.Tx, dir uint64) (kids []uint64) {
+	kv.ScanPrefix(tx, bucketKids, nodeKey(dir), func(key, _ []byte) bool {
+		kids = append(kids, binary.BigEndian.Uint64(key[len(key)-8:]))
+		return true
+	})
+	return kids
+}
+
+// itemsOf returns what is shown of a node in the directory dir.
+func (r *Replica) itemsOf(tx kv.Tx, node uint64, dir zsync.Path) (items []Item) {
+	s := r.tree.look(tx, node)
+	for i, t := range s.targets(node) {
+		v := &s.main
+		if t.version != nil {
+			v = t.version
+		}
+		d := r.disk.get(tx, t.key)
+		items = append(items, Item{
+			Version: Version{
+				Path: dir.Join(t.place.name), Type: t.kind, Content: v.content, Size: v.size,
+				Author: v.author, WallMS: v.wallMS, Event: v.dot.Event, key: t.key,
+				Here: t.sameContent(d) && d.place == t.place,
+			},
+			Mode: t.mode, MtimeNS: v.mtimeNS, Target: v.target, Copy: i > 0,
+		})
+	}
+	return items
+}
+
+// lookup returns what L shows at a path: a node, and, where it is one of its
+// conflict copies, by which dot that is known.
+func (r *Replica) lookup(tx kv.Tx, path zsync.Path) (node uint64, dot zsync.Dot, found bool) {
+	if path == "" {
+		return rootNode, zsync.Dot{}, true
+	}
+	dir, inCopy, found := r.lookup(tx, path.Dir())
+	if !found || inCopy != (zsync.Dot{}) {
+		return 0, zsync.Dot{}, false
+	}
+	if node, found = r.tree.at(tx, dir, path.Base()); found {
+		return node, zsync.Dot{}, true
+	}
+	return r.tree.copyAt(tx, dir, path.Base())
+}
