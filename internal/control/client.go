@@ -35,43 +35,53 @@ func Dial(path string) *Client {
 
 // Status asks for the status.
 func (c *Client) Status(ctx context.Context) (st Status, err error) {
-	body, err := c.do(ctx, http.MethodGet, pathStatus, nil)
-	if err != nil {
-		return st, err
-	}
-	defer body.Close()
-	return st, json.NewDecoder(io.LimitReader(body, answerBytesMax)).Decode(&st)
+	err = c.ask(ctx, http.MethodGet, pathStatus, nil, &st)
+	return st, err
 }
 
 // Do gives an order and waits until it was taken.
 func (c *Client) Do(ctx context.Context, order Order) error {
-	data, err := json.Marshal(order)
-	if err != nil {
-		return err
-	}
-	body, err := c.do(ctx, http.MethodPost, pathOrder, data)
-	if err != nil {
-		return err
-	}
-	return body.Close()
+	return c.ask(ctx, http.MethodPost, pathOrder, order, &struct{}{})
 }
 
 // Log streams the history of a folder, or of all (""), oldest first.
 func (c *Client) Log(ctx context.Context, folder string, yield func(Line) error) error {
-	body, err := c.do(ctx, http.MethodGet, pathLog+"?folder="+url.QueryEscape(folder), nil)
+	return stream(ctx, c, pathLog+"?folder="+url.QueryEscape(folder), yield)
+}
+
+// ask sends a document, if there is one, and reads the one that answers it.
+func (c *Client) ask(ctx context.Context, method, path string, what, answer any) error {
+	var data []byte
+	if what != nil {
+		var err error
+		if data, err = json.Marshal(what); err != nil {
+			return err
+		}
+	}
+	body, err := c.do(ctx, method, path, data)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return json.NewDecoder(io.LimitReader(body, answerBytesMax)).Decode(answer)
+}
+
+// stream yields one value a line.
+func stream[T any](ctx context.Context, c *Client, path string, yield func(T) error) error {
+	body, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	decoder := json.NewDecoder(body)
 	for {
-		var line Line
-		if err := decoder.Decode(&line); errors.Is(err, io.EOF) {
+		var one T
+		if err := decoder.Decode(&one); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		if err := yield(line); err != nil {
+		if err := yield(one); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -89,26 +88,14 @@ type Kept struct {
 
 // Conflicts asks what clashed in a folder, or in all ("").
 func (c *Client) Conflicts(ctx context.Context, folder string) (all []Conflict, err error) {
-	body, err := c.do(ctx, http.MethodGet, pathConflicts+"?folder="+url.QueryEscape(folder), nil)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	return all, json.NewDecoder(io.LimitReader(body, answerBytesMax)).Decode(&all)
+	err = c.ask(ctx, http.MethodGet, pathConflicts+"?folder="+url.QueryEscape(folder), nil, &all)
+	return all, err
 }
 
 // Keep settles conflicts.
 func (c *Client) Keep(ctx context.Context, keep Keep) (kept Kept, err error) {
-	data, err := json.Marshal(keep)
-	if err != nil {
-		return kept, err
-	}
-	body, err := c.do(ctx, http.MethodPost, pathKeep, data)
-	if err != nil {
-		return kept, err
-	}
-	defer body.Close()
-	return kept, json.NewDecoder(io.LimitReader(body, answerBytesMax)).Decode(&kept)
+	err = c.ask(ctx, http.MethodPost, pathKeep, keep, &kept)
+	return kept, err
 }
 
 func (s *Server) conflicts(w http.ResponseWriter, r *http.Request) {

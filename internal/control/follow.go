@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -28,23 +27,7 @@ const (
 // each event as this device takes it, until the device ends, which is no error, or
 // ctx does.
 func (c *Client) Follow(ctx context.Context, folder string, yield func(Line) error) error {
-	body, err := c.do(ctx, http.MethodGet, pathFollow+"?folder="+url.QueryEscape(folder), nil)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	decoder := json.NewDecoder(body)
-	for {
-		var line Line
-		if err := decoder.Decode(&line); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		if err := yield(line); err != nil {
-			return err
-		}
-	}
+	return stream(ctx, c, pathFollow+"?folder="+url.QueryEscape(folder), yield)
 }
 
 // follow streams a log as NDJSON until the reader goes or the device ends.

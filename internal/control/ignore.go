@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 
@@ -31,25 +30,13 @@ type Pattern struct {
 
 // Ignore changes the patterns of a folder.
 func (c *Client) Ignore(ctx context.Context, order IgnoreOrder) error {
-	data, err := json.Marshal(order)
-	if err != nil {
-		return err
-	}
-	body, err := c.do(ctx, http.MethodPost, pathIgnore, data)
-	if err != nil {
-		return err
-	}
-	return body.Close()
+	return c.ask(ctx, http.MethodPost, pathIgnore, order, &struct{}{})
 }
 
 // Ignored returns the patterns in force in a folder, in their order.
 func (c *Client) Ignored(ctx context.Context, folder string) (patterns []Pattern, err error) {
-	body, err := c.do(ctx, http.MethodGet, pathIgnore+"?folder="+url.QueryEscape(folder), nil)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	return patterns, json.NewDecoder(io.LimitReader(body, answerBytesMax)).Decode(&patterns)
+	err = c.ask(ctx, http.MethodGet, pathIgnore+"?folder="+url.QueryEscape(folder), nil, &patterns)
+	return patterns, err
 }
 
 func (s *Server) ignore(w http.ResponseWriter, r *http.Request) {

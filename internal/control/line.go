@@ -25,13 +25,10 @@ type Line struct {
 
 // LineOf turns one operation of a folder's history into a line.
 func LineOf(l device.HistoryLine) Line {
-	line := Line{
+	return Line{
 		Version: 1, Event: l.Event.String(), Lamport: l.Lamport, Seq: l.Seq,
 		Device: l.Device.String(), Name: l.Name, Wall: l.Wall.UTC().Format(time.RFC3339),
 		Folder: l.Folder, Op: l.Op, Path: l.Path, From: l.From, Size: l.Size,
+		Content: contentText(l.Content),
 	}
-	if !l.Content.IsZero() {
-		line.Content = l.Content.String()
-	}
-	return line
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -101,19 +100,6 @@ func (c *Client) Discard(ctx context.Context, folder string, names []string) err
 	return c.ask(ctx, http.MethodPost, pathTrash, discardRequest{folder, names}, &struct{}{})
 }
 
-func (c *Client) ask(ctx context.Context, method, path string, what, answer any) error {
-	data, err := json.Marshal(what)
-	if err != nil {
-		return err
-	}
-	body, err := c.do(ctx, method, path, data)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	return json.NewDecoder(io.LimitReader(body, answerBytesMax)).Decode(answer)
-}
-
 // historian serves what brings things back.
 type historian struct {
 	device  Historian
@@ -207,10 +193,10 @@ func poll(ctx context.Context, done func() (bool, error)) error {
 // order parses what a person asks for.
 func (p Past) order() (order device.Bring, err error) {
 	order = device.Bring{At: device.When(p.At), Since: device.When(p.Since), DryRun: p.DryRun}
-	if order.Path, err = device.ParsePath(p.Path); err != nil {
+	if order.Path, err = zsync.ParsePath(p.Path); err != nil {
 		return order, err
 	}
-	if order.To, err = device.ParsePath(p.To); err != nil {
+	if order.To, err = zsync.ParsePath(p.To); err != nil {
 		return order, err
 	}
 	if p.Event != "" {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -55,12 +54,8 @@ type Why struct {
 
 // Why asks how a path of a folder stands.
 func (c *Client) Why(ctx context.Context, folder, path string) (why Why, err error) {
-	body, err := c.do(ctx, http.MethodGet, pathWhy+"?"+place(folder, path), nil)
-	if err != nil {
-		return why, err
-	}
-	defer body.Close()
-	return why, json.NewDecoder(io.LimitReader(body, answerBytesMax)).Decode(&why)
+	err = c.ask(ctx, http.MethodGet, pathWhy+"?"+place(folder, path), nil, &why)
+	return why, err
 }
 
 func place(folder, path string) string {
@@ -126,27 +121,6 @@ func TreeLineOf(l device.TreeLine) TreeLine {
 // Tree streams what the log of a folder has at a path and below it.
 func (c *Client) Tree(ctx context.Context, folder, path string, yield func(TreeLine) error) error {
 	return stream(ctx, c, pathTree+"?"+place(folder, path), yield)
-}
-
-// stream yields one value a line.
-func stream[T any](ctx context.Context, c *Client, path string, yield func(T) error) error {
-	body, err := c.do(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	decoder := json.NewDecoder(body)
-	for {
-		var one T
-		if err := decoder.Decode(&one); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		if err := yield(one); err != nil {
-			return err
-		}
-	}
 }
 
 func (s *Server) tree(w http.ResponseWriter, r *http.Request) {
@@ -260,12 +234,8 @@ func ShownOf(s device.Shown) Shown {
 
 // Show asks for the events whose ids begin with some digits.
 func (c *Client) Show(ctx context.Context, digits string) (shown []Shown, err error) {
-	body, err := c.do(ctx, http.MethodGet, pathShow+"?event="+url.QueryEscape(digits), nil)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	return shown, json.NewDecoder(io.LimitReader(body, answerBytesMax)).Decode(&shown)
+	err = c.ask(ctx, http.MethodGet, pathShow+"?event="+url.QueryEscape(digits), nil, &shown)
+	return shown, err
 }
 
 func (s *Server) show(w http.ResponseWriter, r *http.Request) {

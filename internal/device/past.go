@@ -68,14 +68,6 @@ func (r *Running) Discarding(label string, ticket uint64) (done bool, err error)
 	return done, err
 }
 
-// ParsePath reads a path in a folder; "" is the folder itself.
-func ParsePath(text string) (zsync.Path, error) {
-	if text == "" {
-		return "", nil
-	}
-	return zsync.ParsePath(text)
-}
-
 // orFolder names a path of a folder for a person.
 func orFolder(path zsync.Path) string {
 	if path == "" {
