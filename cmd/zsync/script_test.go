@@ -39,8 +39,6 @@ func TestMain(m *testing.M) {
 //	touch TIME FILE...      sets the time of modification
 //	half DIR KIB            waits until that much of a big file is in staging
 //	secretless KEYFILE      checks that nothing shows what is in the key file
-//	strait NAME ADDRESS KIB a way to ADDRESS that holds back what exceeds KIB
-//	widen NAME              lets everything pass a strait
 //	never RE COMMAND        runs a command for 3 s; nothing it prints matches
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -52,7 +50,6 @@ func TestScripts(t *testing.T) {
 			"device": cmdDevice, "up": cmdUp, "eventually": cmdEventually, "same": cmdSame,
 			"shape": cmdShape, "noise": cmdNoise, "octal": cmdOctal, "code": cmdCode, "tidy": cmdTidy,
 			"touch": cmdTouch, "never": cmdNever, "half": cmdHalf, "secretless": cmdSecretless,
-			"strait": cmdStrait, "widen": cmdWiden,
 		},
 	})
 }
@@ -68,7 +65,6 @@ func setUpScript(env *testscript.Env) error {
 		return err
 	}
 	env.Defer(func() { _ = os.RemoveAll(dir) }) // in the system's temporary directory
-	env.Values[straitsKey] = straits{}
 	env.Setenv("homes", dir)
 	env.Setenv("HOME", dir)
 	env.Setenv("XDG_DATA_HOME", filepath.Join(dir, "xdg"))
