@@ -142,7 +142,8 @@ func parseHeader(data []byte) (zsync.Header, error) {
 	if err := wire.Unmarshal(data, &h); err != nil {
 		return h, malformed("header: %v", err)
 	}
-	return h, checkHeader(&h)
+	err := checkHeader(&h)
+	return h, err
 }
 
 func checkHeader(h *zsync.Header) error {

@@ -131,7 +131,8 @@ func (x *Exchange) Received(tx kv.Tx, now time.Time, from zsync.DeviceID, msgTyp
 	if x.log.Frontier() != before {
 		x.changed(now)
 	}
-	return merged, x.shoutForks(tx, now, &merged, msgType)
+	err = x.shoutForks(tx, now, &merged, msgType)
+	return merged, err
 }
 
 func (x *Exchange) dispatch(tx kv.Tx, now time.Time, p *peer, msgType uint8, body []byte) (Merged, error) {

@@ -106,7 +106,8 @@ func parseRecord(line string) (Record, error) {
 	if r.Addresses, err = parseAddresses(fields[3]); err != nil {
 		return Record{}, err
 	}
-	return r, r.parseCertificate(fields[4])
+	err = r.parseCertificate(fields[4])
+	return r, err
 }
 
 // standing returns the word for how far a key has come.

@@ -172,7 +172,8 @@ func (e Event) event() (ev device.LogEvent, err error) {
 		return ev, errors.New("the device says what is no event")
 	}
 	ev = device.LogEvent{Name: e.Name, Event: eventlog.Event{ID: zsync.EventID(e.ID), Author: zsync.DeviceID(e.Author), Body: e.Body, Void: e.Void}}
-	return ev, wire.Unmarshal(e.Header, &ev.Header)
+	err = wire.Unmarshal(e.Header, &ev.Header)
+	return ev, err
 }
 
 // Shown is what `zsync show --json` prints.

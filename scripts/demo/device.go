@@ -113,7 +113,8 @@ func (d *device) status() (st status, err error) {
 	if err != nil {
 		return st, err
 	}
-	return st, json.Unmarshal(out, &st)
+	err = json.Unmarshal(out, &st)
+	return st, err
 }
 
 func (d *device) key(ctx context.Context) (string, error) {
@@ -124,7 +125,8 @@ func (d *device) key(ctx context.Context) (string, error) {
 	var id struct {
 		Key string `json:"key"`
 	}
-	return id.Key, json.Unmarshal(out, &id)
+	err = json.Unmarshal(out, &id)
+	return id.Key, err
 }
 
 // pair makes two devices trust each other; only the first dials.
