@@ -22,8 +22,18 @@ func (l *Log) Event(tx kv.Tx, id zsync.EventID) (Event, bool) {
 // Each calls yield for every event, void ones included, in the total order of
 // (lamport, writer, seq), until yield returns false. Events are valid until the
 // transaction ends.
-func (l *Log) Each(tx kv.Tx, yield func(Event) bool) {
-	tx.Scan(bucketOrder, nil, func(key, value []byte) bool {
+func (l *Log) Each(tx kv.Tx, yield func(Event) bool) { l.each(tx, nil, yield) }
+
+// EachAfter is [Log.Each] for the events after the place of another one in the
+// total order.
+func (l *Log) EachAfter(tx kv.Tx, after zsync.Stamp, yield func(Event) bool) {
+	h := zsync.Header{Lamport: after.Lamport, Writer: after.Writer, Seq: after.Seq}
+	l.each(tx, append(orderKey(&h), 0), yield)
+}
+
+// each yields the events from a key of the order on.
+func (l *Log) each(tx kv.Tx, from []byte, yield func(Event) bool) {
+	tx.Scan(bucketOrder, from, func(key, value []byte) bool {
 		r := wire.NewReader(value)
 		index := r.Uint32()
 		if r.End() != nil || len(key) != 32 || int(index) >= len(l.writers) {

@@ -1,7 +1,7 @@
 package eventlog
 
 import (
-	"encoding/binary"
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -69,7 +69,7 @@ func (l *Log) WithPrefix(tx kv.Tx, digits string, most int) (ids []zsync.EventID
 	tx.Scan(bucketHash, whole, func(key, value []byte) bool {
 		r := wire.NewReader(value)
 		r.Bytes(4 + 8)
-		id := append(append([]byte(nil), key...), r.Bytes(16)...)
+		id := append(bytes.Clone(key), r.Bytes(16)...)
 		text := hex.EncodeToString(id)
 		if r.End() == nil && strings.HasPrefix(text, digits) {
 			ids = append(ids, zsync.EventID(id))
@@ -77,21 +77,4 @@ func (l *Log) WithPrefix(tx kv.Tx, digits string, most int) (ids []zsync.EventID
 		return strings.HasPrefix(text, hex.EncodeToString(whole)) && len(ids) < most
 	})
 	return ids, nil
-}
-
-// EachAfter is [Log.Each] for the events after the place of another one in the
-// total order.
-func (l *Log) EachAfter(tx kv.Tx, after zsync.Stamp, yield func(Event) bool) {
-	h := zsync.Header{Lamport: after.Lamport, Writer: after.Writer, Seq: after.Seq}
-	from := append(orderKey(&h), 0)
-	tx.Scan(bucketOrder, from, func(key, value []byte) bool {
-		r := wire.NewReader(value)
-		index := r.Uint32()
-		if r.End() != nil || len(key) != 32 || int(index) >= len(l.writers) {
-			tx.Fail(fmt.Errorf("%w: order", ErrCorrupt))
-			return false
-		}
-		e, found := l.event(tx, l.writers[index], binary.BigEndian.Uint64(key[24:]))
-		return found && yield(e)
-	})
 }
