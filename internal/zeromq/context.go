@@ -71,21 +71,23 @@ func (c *Context) openDoor() (*zmq.Socket, error) {
 // SetTrusted sets whose connections are let in, from now on. Connections of keys
 // that were in it and are no more are closed at once, in both directions.
 func (c *Context) SetTrusted(keys []zsync.Key) {
-	c.door.setTrusted(keys)
-	c.recheck()
+	c.change(func(next *trust) { next.trusted = keySet(keys) })
 }
 
 // SetPending sets whose connections are let in besides those of trusted keys, by
 // links with [Config.AdmitPending]. Their connections are treated alike.
 func (c *Context) SetPending(keys []zsync.Key) {
-	c.door.setPending(keys)
-	c.recheck()
+	c.change(func(next *trust) { next.pending = keySet(keys) })
 }
 
 // SetRevoked sets whose connections are refused for good, whether trusted or
 // not; connections of these keys are closed at once, in both directions.
 func (c *Context) SetRevoked(keys []zsync.Key) {
-	c.door.setRevoked(keys)
+	c.change(func(next *trust) { next.revoked = keySet(keys) })
+}
+
+func (c *Context) change(set func(next *trust)) {
+	c.door.change(set)
 	c.recheck()
 }
 

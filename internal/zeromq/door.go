@@ -61,27 +61,13 @@ func newDoor(attempts *attempts, link func(string) *Link) *door {
 	return d
 }
 
-func (d *door) setTrusted(keys []zsync.Key) {
+// change replaces what set changes of the trust; who reads it meanwhile has it as it
+// was.
+func (d *door) change(set func(next *trust)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	next := *d.trust.Load()
-	next.trusted = keySet(keys)
-	d.trust.Store(&next)
-}
-
-func (d *door) setRevoked(keys []zsync.Key) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	next := *d.trust.Load()
-	next.revoked = keySet(keys)
-	d.trust.Store(&next)
-}
-
-func (d *door) setPending(keys []zsync.Key) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	next := *d.trust.Load()
-	next.pending = keySet(keys)
+	set(&next)
 	d.trust.Store(&next)
 }
 
