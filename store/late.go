@@ -62,14 +62,11 @@ func (a *applier) bringBack(i int, c Change) (Result, error) {
 func (v *versions) bringBack(kept string, to Dir, toName string, need *toSync) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	group, file := split(kept)
-	dir, err := v.disk.Dir(v.path(group))
+	dir, file, err := v.leaving(kept, need)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	v.unmeasured(group)
-	need.add(syncThing{path: v.path(group)})
 	return dir.Rename(file, to, toName, FromPrivate)
 }
 

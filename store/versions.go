@@ -96,15 +96,24 @@ func (v *versions) pass(from Dir, name string, to Dir, toName string, old Stat, 
 func (v *versions) passOn(kept string, from Dir, name string, to Dir, toName string, need *toSync) (string, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	group, file := split(kept)
-	dir, err := v.disk.Dir(v.path(group))
+	dir, file, err := v.leaving(kept, need)
 	if err != nil {
 		return kept, err
 	}
 	defer dir.Close()
+	return onOrBack(dir, file, kept, from, name, to, toName)
+}
+
+// leaving opens the directory of a kept file that is about to be moved out of it.
+// need is told of it, and its octets are measured again.
+func (v *versions) leaving(kept string, need *toSync) (dir Dir, file string, err error) {
+	group, file := split(kept)
+	if dir, err = v.disk.Dir(v.path(group)); err != nil {
+		return nil, "", err
+	}
 	v.unmeasured(group)
 	need.add(syncThing{path: v.path(group)})
-	return onOrBack(dir, file, kept, from, name, to, toName)
+	return dir, file, nil
 }
 
 func onOrBack(dir Dir, file, kept string, from Dir, name string, to Dir, toName string) (string, error) {
