@@ -1,6 +1,7 @@
 package zre
 
 import (
+	"bytes"
 	"encoding/hex"
 	"os"
 	"strings"
@@ -191,7 +192,7 @@ func TestBeaconVersionAndLengthMustAgree(t *testing.T) {
 	messages := golden(t)
 	plain, secure := messages["beacon-plain"][0], messages["beacon-secure"][0]
 	change := func(datagram []byte, at int, octet byte) []byte {
-		changed := append([]byte(nil), datagram...)
+		changed := bytes.Clone(datagram)
 		changed[at] = octet
 		return changed
 	}
