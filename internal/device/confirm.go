@@ -3,10 +3,8 @@ package device
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/zsync/zsync"
-	"github.com/zsync/zsync/eventlog"
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/replica"
 )
@@ -22,23 +20,6 @@ type Held struct{ ID, Why string }
 // another one, or was confirmed meanwhile.
 func (f *FolderMachine) confirm(tx kv.Tx, in Confirm) {
 	_ = f.replica.Confirm(tx, in.ID)
-}
-
-// recordConfirms appends what a person has confirmed.
-func (f *FolderMachine) recordConfirms(tx kv.Tx, now time.Time) error {
-	for {
-		body := f.replica.ConfirmBody(tx)
-		if body == nil {
-			return nil
-		}
-		ev, err := f.space.append(tx, now, zsync.KindConfirm, body)
-		if err != nil {
-			return err
-		}
-		if err := f.replica.Fold(tx, []eventlog.Event{ev}); err != nil {
-			return err
-		}
-	}
 }
 
 // held tells what is held back in the folder.

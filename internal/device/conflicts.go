@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/zsync/zsync"
-	"github.com/zsync/zsync/eventlog"
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/replica"
 	"github.com/zsync/zsync/security"
@@ -176,14 +175,9 @@ func (f *FolderMachine) choose(tx kv.Tx, now time.Time, in *KeepVersions, choice
 		in.refused = err
 		return nil, nil
 	}
-	ev, err := f.space.append(tx, now, zsync.KindFS, body)
-	if err != nil {
+	if err := f.write(tx, now, zsync.KindFS, body); err != nil {
 		return nil, err
 	}
-	if err := f.replica.Fold(tx, []eventlog.Event{ev}); err != nil {
-		return nil, err
-	}
-	f.replica.Logged(tx, ev)
 	for _, c := range choices[:n] {
 		in.kept = append(in.kept, c.Conflict)
 	}

@@ -1,7 +1,6 @@
 package device
 
 import (
-	"errors"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -236,38 +235,6 @@ func (f *FolderMachine) finish(tx kv.Tx, now time.Time) error {
 	f.order(tx, now)
 	f.report(tx, now)
 	return tx.Err()
-}
-
-// record appends the operations that scans and hashes have found, each body one
-// event, and lets the disk's state take the dots of the versions so made.
-func (f *FolderMachine) record(tx kv.Tx, now time.Time) error {
-	s := f.space
-	if s.member = s.right(tx) != security.RightNone; s.member && !f.joined {
-		f.joined = true
-		s.emit(Address{Part: Home}, Joined{s.id})
-	}
-	may := s.mayAppend(tx, now)
-	f.replica.SetAuthor(may)
-	s.waiting = s.member && !may
-	for may {
-		writer, seq := f.space.log.Next(tx)
-		body := f.replica.Body(tx, writer, seq)
-		if body == nil {
-			return f.recordConfirms(tx, now)
-		}
-		ev, err := f.space.append(tx, now, zsync.KindFS, body)
-		if err != nil {
-			return err
-		}
-		if ev.Void {
-			return errors.New("device: this device may not write to the folder, though it is a member")
-		}
-		if err := f.replica.Fold(tx, []eventlog.Event{ev}); err != nil {
-			return err
-		}
-		f.replica.Logged(tx, ev)
-	}
-	return nil
 }
 
 // order turns the replica's orders into effects.

@@ -74,11 +74,7 @@ func (f *FolderMachine) History() (lines []HistoryLine, err error) {
 	err = f.store.View(func(tx kv.Tx) error {
 		names := f.space.names(tx)
 		f.space.log.Each(tx, func(ev eventlog.Event) bool {
-			base := HistoryLine{
-				Event: ev.ID, Lamport: ev.Header.Lamport, Seq: ev.Header.Seq, Device: ev.Author,
-				Name: names[ev.Author], Wall: time.UnixMilli(int64(ev.Header.WallMS)), Folder: string(f.cfg.Label),
-			}
-			lines = append(lines, f.linesOf(tx, ev, base)...)
+			lines = append(lines, f.linesOf(tx, ev, names[ev.Author])...)
 			return true
 		})
 		return nil
@@ -86,8 +82,13 @@ func (f *FolderMachine) History() (lines []HistoryLine, err error) {
 	return lines, err
 }
 
-// linesOf reads the operations of one event. Void events say nothing.
-func (f *FolderMachine) linesOf(tx kv.Tx, ev eventlog.Event, base HistoryLine) (lines []HistoryLine) {
+// linesOf reads the operations of one event, by the device of that name. Void events
+// say nothing.
+func (f *FolderMachine) linesOf(tx kv.Tx, ev eventlog.Event, name string) (lines []HistoryLine) {
+	base := HistoryLine{
+		Event: ev.ID, Lamport: ev.Header.Lamport, Seq: ev.Header.Seq, Device: ev.Author,
+		Name: name, Wall: time.UnixMilli(int64(ev.Header.WallMS)), Folder: string(f.cfg.Label),
+	}
 	switch {
 	case ev.Void:
 	case ev.Header.Kind == zsync.KindMember:

@@ -96,11 +96,7 @@ func (f *FolderMachine) ignore(tx kv.Tx, now time.Time, order Ignore) error {
 	if !f.space.mayAppend(tx, now) {
 		return fmt.Errorf("this device may not write to the folder %q yet; try again in a few seconds", f.cfg.Label)
 	}
-	ev, err := f.space.append(tx, now, zsync.KindSettings, body)
-	if err != nil {
-		return err
-	}
-	return f.replica.Fold(tx, []eventlog.Event{ev})
+	return f.write(tx, now, zsync.KindSettings, body)
 }
 
 // linesOfSettings says what a settings event changed.

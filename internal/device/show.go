@@ -1,9 +1,9 @@
 package device
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/kv"
@@ -80,11 +80,8 @@ func (f *FolderMachine) show(tx kv.Tx, id zsync.EventID) (s Shown) {
 		s.Damaged = err.Error()
 		return s
 	}
-	ev.Body = append([]byte(nil), ev.Body...)
+	ev.Body = bytes.Clone(ev.Body)
 	s.Event, s.Name = ev, f.space.names(tx)[ev.Author]
-	s.Lines = f.linesOf(tx, ev, HistoryLine{
-		Event: ev.ID, Lamport: ev.Header.Lamport, Seq: ev.Header.Seq, Device: ev.Author,
-		Name: s.Name, Wall: time.UnixMilli(int64(ev.Header.WallMS)), Folder: s.Folder,
-	})
+	s.Lines = f.linesOf(tx, ev, s.Name)
 	return s
 }

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -190,7 +191,7 @@ func (f *FolderMachine) someEvents(after zsync.Stamp) (some []LogEvent, err erro
 	err = f.store.View(func(tx kv.Tx) error {
 		names := f.space.names(tx)
 		f.space.log.EachAfter(tx, after, func(ev eventlog.Event) bool {
-			ev.Body = append([]byte(nil), ev.Body...)
+			ev.Body = bytes.Clone(ev.Body)
 			some = append(some, LogEvent{ev, names[ev.Author]})
 			return len(some) < eventsStep
 		})
