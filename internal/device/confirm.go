@@ -76,12 +76,10 @@ func (f *FolderMachine) HeldBack() (ids []string) {
 // confirm brings the order to the folder that it is about, and waits until it is
 // taken.
 func (r *Running) confirm(order Confirm) error {
-	r.mutex.RLock()
-	folders := make([]*runningFolder, 0, len(r.folders))
-	for _, f := range r.folders {
-		folders = append(folders, f)
+	folders, err := r.foldersOf("")
+	if err != nil {
+		return err
 	}
-	r.mutex.RUnlock()
 	for _, f := range folders {
 		held, may := false, false
 		f.loop.call(func() { held, may = f.machine.holds(order.ID) })

@@ -1,7 +1,6 @@
 package device
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -53,30 +52,13 @@ func (r *Running) Conflicts(label string) (all []Conflict, err error) {
 		return nil, err
 	}
 	for _, f := range folders {
-		var some []Conflict
-		f.loop.call(func() { some, err = f.machine.Conflicts() })
+		some, err := answer(f, f.machine.Conflicts)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, some...)
 	}
 	return all, nil
-}
-
-// foldersOf returns the open folder with a label, or all of them for "".
-func (r *Running) foldersOf(label string) (folders []*runningFolder, err error) {
-	r.mutex.RLock()
-	defer r.mutex.RUnlock()
-	for _, f := range r.folders {
-		if !f.reg.Scout && (label == "" || f.reg.Label == Label(label)) {
-			folders = append(folders, f)
-		}
-	}
-	slices.SortFunc(folders, func(a, b *runningFolder) int { return cmp.Compare(a.reg.Label, b.reg.Label) })
-	if len(folders) == 0 && label != "" {
-		return nil, fmt.Errorf("this device keeps no folder %q, or cannot open it now", label)
-	}
-	return folders, nil
 }
 
 // Conflicts lists what clashed in the folder, ascending by path.
@@ -104,16 +86,12 @@ const (
 // looked at first, so that what a person did a moment ago counts; it waits, within
 // limits, until this disk is as was chosen.
 func (r *Running) Keep(label string, order KeepVersions) (settled int, err error) {
-	folders, err := r.foldersOf(label)
+	f, err := r.folderOf(label)
 	if err != nil {
 		return 0, err
 	}
-	if len(folders) != 1 {
-		return 0, fmt.Errorf("there are %d folders: name one", len(folders))
-	}
-	f := folders[0]
 	r.look(f, order.Paths)
-	f.loop.call(func() { err = r.turn(f, &order) })
+	err = f.ask(func() error { return r.turn(f, &order) })
 	if err = errors.Join(err, order.refused); err != nil {
 		return 0, err
 	}

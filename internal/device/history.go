@@ -1,9 +1,6 @@
 package device
 
 import (
-	"cmp"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -32,22 +29,12 @@ type HistoryLine struct {
 // History yields the operations of a folder's log, or of every folder's (""),
 // oldest first, until yield returns false.
 func (r *Running) History(label string, yield func(HistoryLine) bool) error {
-	r.mutex.RLock()
-	var folders []*runningFolder
-	for _, f := range r.folders {
-		if !f.reg.Scout && (label == "" || f.reg.Label == Label(label)) {
-			folders = append(folders, f)
-		}
-	}
-	r.mutex.RUnlock()
-	slices.SortFunc(folders, func(a, b *runningFolder) int { return cmp.Compare(a.reg.Label, b.reg.Label) })
-	if len(folders) == 0 && label != "" {
-		return fmt.Errorf("this device keeps no folder %q", label)
+	folders, err := r.foldersOf(label)
+	if err != nil {
+		return err
 	}
 	for _, f := range folders {
-		var lines []HistoryLine
-		var err error
-		f.loop.call(func() { lines, err = f.machine.History() })
+		lines, err := answer(f, f.machine.History)
 		if err != nil {
 			return err
 		}

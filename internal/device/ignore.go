@@ -21,45 +21,36 @@ type Ignore struct {
 }
 
 // Ignored returns the patterns in force in a folder, in their order.
-func (r *Running) Ignored(label Label) (rules []replica.IgnoreRule, err error) {
-	err = r.inFolder(label, func(_ time.Time, m *FolderMachine) ([]Effect, error) {
-		return nil, m.store.View(func(tx kv.Tx) error {
-			rules = m.replica.IgnoreRules(tx)
-			return nil
-		})
-	})
-	return rules, err
+func (r *Running) Ignored(label Label) ([]replica.IgnoreRule, error) {
+	f, err := r.folderOf(string(label))
+	if err != nil {
+		return nil, err
+	}
+	return answer(f, f.machine.Ignored)
 }
 
 // Ignore carries out such a change; the error says why it could not.
 func (r *Running) Ignore(order Ignore) error {
-	return r.inFolder(order.Label, func(now time.Time, m *FolderMachine) ([]Effect, error) { return m.Ignore(now, order) })
-}
-
-// inFolder has the machine of a folder do something between two turns, and carries
-// out what comes of it.
-func (r *Running) inFolder(label Label, do func(time.Time, *FolderMachine) ([]Effect, error)) (err error) {
-	r.mutex.RLock()
-	var found *runningFolder
-	for _, f := range r.folders {
-		if !f.reg.Scout && f.reg.Label == label {
-			found = f
-		}
+	f, err := r.folderOf(string(order.Label))
+	if err != nil {
+		return err
 	}
-	r.mutex.RUnlock()
-	if found == nil {
-		return fmt.Errorf("this device keeps no folder %q, or it is halted", label)
-	}
-	ran := found.loop.call(func() {
-		var effects []Effect
-		if effects, err = do(found.loop.clock(), found.machine); err == nil {
+	return f.ask(func() error {
+		effects, err := f.machine.Ignore(f.loop.clock(), order)
+		if err == nil {
 			r.deliver(effects)
 		}
+		return err
 	})
-	if !ran {
-		return fmt.Errorf("the folder %q was closed", label)
-	}
-	return err
+}
+
+// Ignored returns the patterns in force, in their order.
+func (f *FolderMachine) Ignored() (rules []replica.IgnoreRule, err error) {
+	err = f.store.View(func(tx kv.Tx) error {
+		rules = f.replica.IgnoreRules(tx)
+		return nil
+	})
+	return rules, err
 }
 
 // Ignore changes the patterns in a turn of its own. What is refused changes nothing,

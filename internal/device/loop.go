@@ -100,6 +100,16 @@ func (l *loop) call(f func()) bool {
 	}
 }
 
+// ended reports whether the loop runs no more.
+func (l *loop) ended() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
 func (l *loop) rouse() {
 	select {
 	case l.wake <- struct{}{}:

@@ -62,6 +62,28 @@ type Bring struct {
 	DryRun bool
 }
 
+// Bring has a folder bring things back; order has a ticket that no other has.
+func (r *Running) Bring(label string, order Bring) error {
+	f, err := r.folderOf(label)
+	if err == nil {
+		f.loop.post(order)
+	}
+	return err
+}
+
+// Brought returns how far that is. A folder that was closed meanwhile has forgotten.
+func (r *Running) Brought(label string, ticket uint64) (report Report, known bool, err error) {
+	f, err := r.folderOf(label)
+	if err != nil {
+		return Report{}, false, err
+	}
+	err = f.ask(func() error {
+		report, known = f.machine.Brought(ticket)
+		return nil
+	})
+	return report, known, err
+}
+
 // Outcome is what became of one thing that was to be brought back.
 type Outcome string
 

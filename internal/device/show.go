@@ -31,8 +31,7 @@ func (r *Running) Show(digits string) (shown []Shown, err error) {
 		return nil, err
 	}
 	for _, f := range folders {
-		var some []Shown
-		f.loop.call(func() { some, err = f.machine.Show(digits) })
+		some, err := answer(f, func() ([]Shown, error) { return f.machine.Show(digits) })
 		if err != nil {
 			return nil, err
 		}

@@ -44,6 +44,34 @@ type TrashLine struct {
 	Content zsync.Digest
 }
 
+// Trash returns what is in the versions area of a folder, the newest first.
+func (r *Running) Trash(label string) ([]TrashLine, error) {
+	f, err := r.folderOf(label)
+	if err != nil {
+		return nil, err
+	}
+	return answer(f, f.machine.Trash)
+}
+
+// Discard has a folder remove files of its versions area for good; order has a ticket
+// that no other has.
+func (r *Running) Discard(label string, order Discard) error {
+	f, err := r.folderOf(label)
+	if err == nil {
+		f.loop.post(order)
+	}
+	return err
+}
+
+// Discarding reports whether that is done, and why not all of it could be.
+func (r *Running) Discarding(label string, ticket uint64) (done bool, err error) {
+	f, err := r.folderOf(label)
+	if err != nil {
+		return false, err
+	}
+	return answer(f, func() (bool, error) { return f.machine.Discarding(ticket) })
+}
+
 // noteTrash writes down what a batch has moved to the versions area.
 func (f *FolderMachine) noteTrash(tx kv.Tx, now time.Time, changes []store.Change, results []store.Result) {
 	for i, result := range results {

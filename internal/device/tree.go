@@ -35,7 +35,10 @@ func (r *Running) Tree(label string, path zsync.Path, yield func(TreeLine) bool)
 	found := len(folders) == 0
 	for _, f := range folders {
 		items := func(dir zsync.Path) (lines []TreeLine, found bool, err error) {
-			f.loop.call(func() { lines, found, err = f.machine.Items(dir) })
+			err = f.ask(func() (err error) {
+				lines, found, err = f.machine.Items(dir)
+				return err
+			})
 			return lines, found, err
 		}
 		err := walk(items, string(f.reg.Label), path, yield)
@@ -144,17 +147,12 @@ type LogEvent struct {
 // included, until yield returns false. It reads a few at a time, so that the folder
 // goes on meanwhile: what comes late below them is not seen.
 func (r *Running) Events(label string, yield func(LogEvent) bool) error {
-	folders, err := r.foldersOf(label)
+	f, err := r.folderOf(label)
 	if err != nil {
 		return err
 	}
-	if len(folders) != 1 {
-		return fmt.Errorf("there are %d folders: name one", len(folders))
-	}
-	f := folders[0]
-	return eachEvent(func(after zsync.Stamp) (some []LogEvent, err error) {
-		f.loop.call(func() { some, err = f.machine.someEvents(after) })
-		return some, err
+	return eachEvent(func(after zsync.Stamp) ([]LogEvent, error) {
+		return answer(f, func() ([]LogEvent, error) { return f.machine.someEvents(after) })
 	}, yield)
 }
 

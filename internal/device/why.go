@@ -32,18 +32,12 @@ func (r *Running) Why(label string, path zsync.Path) (Why, error) {
 	if why, halted := r.halts(label); halted {
 		return Why{label, path, CodeHalted, why}, nil
 	}
-	folders, err := r.foldersOf(label)
+	f, err := r.folderOf(label)
 	if err != nil {
 		return Why{}, err
 	}
-	if len(folders) != 1 {
-		return Why{}, fmt.Errorf("there are %d folders: name one", len(folders))
-	}
-	f := folders[0]
 	r.look(f, []zsync.Path{path})
-	var why Why
-	f.loop.call(func() { why, err = f.machine.Why(path) })
-	return why, err
+	return answer(f, func() (Why, error) { return f.machine.Why(path) })
 }
 
 // halts tells why a folder is halted, if it is.
