@@ -22,27 +22,35 @@ type Item struct {
 // itself. All of one directory is in memory, and no other. found: the log has
 // something at that path.
 func (r *Replica) Items(tx kv.Tx, path zsync.Path) (items []Item, found bool) {
-	node, dot, found := r.lookup(tx, path)
+	return r.tree.items(tx, path, func(t *target) bool {
+		d := r.disk.get(tx, t.key)
+		return t.sameContent(d) && d.place == t.place
+	})
+}
+
+// items is Items for any disk: here tells whether it has something as it should be.
+func (l *tree) items(tx kv.Tx, path zsync.Path, here func(*target) bool) (items []Item, found bool) {
+	node, dot, found := l.lookup(tx, path)
 	if !found {
 		return nil, false
 	}
-	if s := r.tree.look(tx, node); !s.dir || dot != (zsync.Dot{}) {
-		for _, item := range r.itemsOf(tx, node, path.Dir()) {
+	if s := l.look(tx, node); !s.dir || dot != (zsync.Dot{}) {
+		for _, item := range l.itemsOf(tx, node, path.Dir(), here) {
 			if item.Path == path {
 				items = append(items, item)
 			}
 		}
 		return items, true
 	}
-	for _, kid := range r.kidsOf(tx, node) {
-		items = append(items, r.itemsOf(tx, kid, path)...)
+	for _, kid := range l.kids(tx, node) {
+		items = append(items, l.itemsOf(tx, kid, path, here)...)
 	}
 	slices.SortFunc(items, func(a, b Item) int { return cmp.Compare(a.Path, b.Path) })
 	return items, true
 }
 
-// kidsOf returns the visible nodes that L has in a directory.
-func (r *Replica) kidsOf(tx kv.Tx, dir uint64) (kids []uint64) {
+// kids returns the visible nodes that L has in a directory.
+func (l *tree) kids(tx kv.Tx, dir uint64) (kids []uint64) {
 	kv.ScanPrefix(tx, bucketKids, nodeKey(dir), func(key, _ []byte) bool {
 		kids = append(kids, binary.BigEndian.Uint64(key[len(key)-8:]))
 		return true
@@ -51,19 +59,18 @@ func (r *Replica) kidsOf(tx kv.Tx, dir uint64) (kids []uint64) {
 }
 
 // itemsOf returns what is shown of a node in the directory dir.
-func (r *Replica) itemsOf(tx kv.Tx, node uint64, dir zsync.Path) (items []Item) {
-	s := r.tree.look(tx, node)
+func (l *tree) itemsOf(tx kv.Tx, node uint64, dir zsync.Path, here func(*target) bool) (items []Item) {
+	s := l.look(tx, node)
 	for i, t := range s.targets(node) {
 		v := &s.main
 		if t.version != nil {
 			v = t.version
 		}
-		d := r.disk.get(tx, t.key)
 		items = append(items, Item{
 			Version: Version{
 				Path: dir.Join(t.place.name), Type: t.kind, Content: v.content, Size: v.size,
 				Author: v.author, WallMS: v.wallMS, Event: v.dot.Event, key: t.key,
-				Here: t.sameContent(d) && d.place == t.place,
+				Here: here(t),
 			},
 			Mode: t.mode, MtimeNS: v.mtimeNS, Target: v.target, Copy: i > 0,
 		})
@@ -73,16 +80,16 @@ func (r *Replica) itemsOf(tx kv.Tx, node uint64, dir zsync.Path) (items []Item) 
 
 // lookup returns what L shows at a path: a node, and, where it is one of its
 // conflict copies, by which dot that is known.
-func (r *Replica) lookup(tx kv.Tx, path zsync.Path) (node uint64, dot zsync.Dot, found bool) {
+func (l *tree) lookup(tx kv.Tx, path zsync.Path) (node uint64, dot zsync.Dot, found bool) {
 	if path == "" {
 		return rootNode, zsync.Dot{}, true
 	}
-	dir, inCopy, found := r.lookup(tx, path.Dir())
+	dir, inCopy, found := l.lookup(tx, path.Dir())
 	if !found || inCopy != (zsync.Dot{}) {
 		return 0, zsync.Dot{}, false
 	}
-	if node, found = r.tree.at(tx, dir, path.Base()); found {
+	if node, found = l.at(tx, dir, path.Base()); found {
 		return node, zsync.Dot{}, true
 	}
-	return r.tree.copyAt(tx, dir, path.Base())
+	return l.copyAt(tx, dir, path.Base())
 }

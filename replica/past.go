@@ -2,7 +2,6 @@ package replica
 
 import (
 	"cmp"
-	"encoding/binary"
 	"slices"
 
 	"github.com/zsync/zsync"
@@ -13,8 +12,9 @@ import (
 // Past is a folder's tree as some of its events tell it. Because L is a function of
 // a set of events, what was, and what would be without some of them, is L of fewer.
 type Past struct {
-	tree   *tree
-	memory *kv.Memory
+	tree    *tree
+	memory  *kv.Memory
+	waiting []eventlog.Event // added, and not yet in the tree
 }
 
 // Entry is what a Past has at a path.
@@ -38,15 +38,38 @@ type Entry struct {
 // Same reports whether two entries are equal but for their mode and time.
 func (e Entry) Same(o Entry) bool { return e.Type == o.Type && e.Content == o.Content }
 
+// NewPast returns a Past of a space that knows no event yet.
+func NewPast(space zsync.SpaceID) *Past {
+	return &Past{tree: newTree(space), memory: kv.NewMemory()}
+}
+
 // PastOf folds events, in any order, into a tree of their own, in memory.
 func PastOf(space zsync.SpaceID, events []eventlog.Event) (*Past, error) {
-	p := &Past{tree: newTree(space), memory: kv.NewMemory()}
-	return p, p.each(events, func(tx kv.Tx, i int) error { return p.tree.fold(tx, events[i]) })
+	p := NewPast(space)
+	return p, p.fold(events)
 }
 
 // pastStep is how many events are taken in one transaction: a transaction in memory
 // keeps all that it has read.
 const pastStep = 16
+
+// Add takes one more event; it may come in any order, and its body is kept.
+func (p *Past) Add(ev eventlog.Event) error {
+	if p.waiting = append(p.waiting, ev); len(p.waiting) < pastStep {
+		return nil
+	}
+	return p.foldWaiting()
+}
+
+func (p *Past) foldWaiting() error {
+	events := p.waiting
+	p.waiting = nil
+	return p.fold(events)
+}
+
+func (p *Past) fold(events []eventlog.Event) error {
+	return p.each(events, func(tx kv.Tx, i int) error { return p.tree.fold(tx, events[i]) })
+}
 
 // each calls do for the place of every event.
 func (p *Past) each(events []eventlog.Event, do func(tx kv.Tx, i int) error) error {
@@ -56,6 +79,7 @@ func (p *Past) each(events []eventlog.Event, do func(tx kv.Tx, i int) error) err
 				if err := do(tx, i); err != nil {
 					return err
 				}
+				p.tree.ended = p.tree.ended[:0] // no disk loses what was ended
 			}
 			return nil
 		})
@@ -68,6 +92,9 @@ func (p *Past) each(events []eventlog.Event, do func(tx kv.Tx, i int) error) err
 
 // Under returns what was at a path and below it, directories before what is in them.
 func (p *Past) Under(path zsync.Path) (entries []Entry, err error) {
+	if err := p.foldWaiting(); err != nil {
+		return nil, err
+	}
 	err = p.memory.View(func(tx kv.Tx) error {
 		if path == "" {
 			p.walk(tx, rootNode, "", &entries)
@@ -82,16 +109,24 @@ func (p *Past) Under(path zsync.Path) (entries []Entry, err error) {
 	return entries, err
 }
 
+// Items returns what was in a directory, as [Replica.Items] does. Nothing of it is
+// here.
+func (p *Past) Items(path zsync.Path) (items []Item, found bool, err error) {
+	if err := p.foldWaiting(); err != nil {
+		return nil, false, err
+	}
+	err = p.memory.View(func(tx kv.Tx) error {
+		items, found = p.tree.items(tx, path, func(*target) bool { return false })
+		return nil
+	})
+	return items, found, err
+}
+
 func (p *Past) walk(tx kv.Tx, dir uint64, at zsync.Path, entries *[]Entry) {
 	if pathDepth(at) >= zsync.PathDepthMax {
 		return
 	}
-	var kids []uint64
-	kv.ScanPrefix(tx, bucketKids, nodeKey(dir), func(key, _ []byte) bool {
-		kids = append(kids, binary.BigEndian.Uint64(key[len(key)-8:]))
-		return true
-	})
-	for _, kid := range kids {
+	for _, kid := range p.tree.kids(tx, dir) {
 		s := p.tree.look(tx, kid)
 		for i := range s.copies {
 			*entries = append(*entries, p.tree.entry(tx, kid, s, at.Join(s.copies[i].name), &s.copies[i].version))
@@ -198,7 +233,7 @@ type loss struct {
 // device that follow each other within a minute count as one. found is false where
 // nothing was ever lost.
 func BeforeLoss(space zsync.SpaceID, events []eventlog.Event, path zsync.Path) (first int, found bool, err error) {
-	p := &Past{tree: newTree(space), memory: kv.NewMemory()}
+	p := NewPast(space)
 	var losses []loss
 	err = p.each(events, func(tx kv.Tx, i int) error {
 		ev := &events[i]

@@ -104,7 +104,7 @@ func (r *Replica) whyLooking(tx kv.Tx, path zsync.Path) (Reason, bool) {
 
 // whyShown: the log has it.
 func (r *Replica) whyShown(tx kv.Tx, path zsync.Path) (Reason, bool) {
-	node, _, found := r.lookup(tx, path)
+	node, _, found := r.tree.lookup(tx, path)
 	if !found {
 		return Reason{}, false
 	}
@@ -202,7 +202,7 @@ func (r *Replica) lastAt(tx kv.Tx, path zsync.Path) (uint64, bool) {
 	if path == "" {
 		return rootNode, true
 	}
-	dir, _, found := r.lookup(tx, path.Dir())
+	dir, _, found := r.tree.lookup(tx, path.Dir())
 	if !found {
 		dir, found = r.lastAt(tx, path.Dir())
 	}

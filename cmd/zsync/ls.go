@@ -119,15 +119,11 @@ func (p *program) treeAt(ctx context.Context, st control.Status, label, path str
 
 // past folds the log of one folder up to a cut.
 func (p *program) past(ctx context.Context, label string, space zsync.SpaceID, cut device.When) (past *device.Past, err error) {
-	err = orWithout(ctx, func() (err error) {
-		if past, err = device.NewPast(space, cut); err != nil {
-			return err
-		}
+	err = orWithout(ctx, func() error {
+		past = device.NewPast(space, cut)
 		return p.client().Events(ctx, label, past.Add)
-	}, func() (err error) {
-		if past, err = device.NewPast(space, cut); err != nil {
-			return err
-		}
+	}, func() error {
+		past = device.NewPast(space, cut)
 		return p.eachStopped(label, func(store kv.Store, reg device.Registration) error {
 			var failed error
 			err := device.StoppedEvents(store, reg, func(ev device.LogEvent) bool {

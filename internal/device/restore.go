@@ -31,24 +31,6 @@ const (
 	refusedMax = 64
 )
 
-// When is a moment in a folder's log: by wall clock, or by Lamport time. Zero is
-// none.
-type When struct {
-	Wall    time.Time
-	Lamport uint64
-}
-
-// IsZero reports whether no moment is named.
-func (w When) IsZero() bool { return w.Wall.IsZero() && w.Lamport == 0 }
-
-// before reports whether an event had happened by then.
-func (w When) before(ev *eventlog.Event) bool {
-	if w.Lamport > 0 {
-		return ev.Header.Lamport <= w.Lamport
-	}
-	return ev.Header.WallMS <= uint64(max(0, w.Wall.UnixMilli()))
-}
-
 // Bring asks a folder to bring things back: what a path was, or, with Event or
 // Device, what these did. It is answered by [FolderMachine.Brought].
 type Bring struct {
@@ -236,7 +218,8 @@ func (f *FolderMachine) restoring(in Bring, events []eventlog.Event) ([]replica.
 		}
 		events = events[:first]
 	} else {
-		events = upTo(events, in.At)
+		cut := cutAt(in.At)
+		events = slices.DeleteFunc(events, func(ev eventlog.Event) bool { return !cut.counts(&ev.Header) })
 	}
 	past, err := replica.PastOf(f.cfg.Space, events)
 	if err != nil {
@@ -247,18 +230,6 @@ func (f *FolderMachine) restoring(in Bring, events []eventlog.Event) ([]replica.
 		err = fmt.Errorf("there was nothing at %s then", orFolder(in.Path))
 	}
 	return replica.Steps(entries, in.Path, in.To), err
-}
-
-// upTo returns the events of a log that lie before a moment, as [Past] counts them.
-func upTo(events []eventlog.Event, at When) []eventlog.Event {
-	past := Past{cut: at, held: make(map[zsync.WriterID]uint64)}
-	return slices.DeleteFunc(events, func(ev eventlog.Event) bool {
-		if !past.counts(&ev.Header) {
-			return true
-		}
-		past.held[ev.Header.Writer] = ev.Header.Seq
-		return false
-	})
 }
 
 // bringOn goes on with the job. Each look tries the steps that are next in their

@@ -42,8 +42,7 @@ func TestThePastHoldsWhatWasWrittenByThenAndAllThatItRestsOn(t *testing.T) {
 		{When{Wall: epoch.Add(5 * time.Minute)}, "a1 a2 "},
 		{When{Wall: epoch.Add(time.Hour)}, "a1 a2 b1 c1 c2 "},
 	} {
-		past, err := NewPast(spaceNamed('p'), test.cut)
-		must(t, err)
+		past := NewPast(spaceNamed('p'), test.cut)
 		for _, ev := range log {
 			must(t, past.Add(ev))
 		}
