@@ -77,6 +77,9 @@ type wire struct {
 }
 
 var (
+	must        = device.Must
+	fixedRandom = device.FixedRandom
+
 	begin      = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	errRefused = errors.New("the disk is full")
 )
@@ -103,23 +106,6 @@ func play(t *testing.T, script string) (text string, octets [32]byte) {
 	}
 	s.octets.Sum(octets[:0])
 	return s.out.String(), octets
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// fixedRandom gives the same octets for the same name at every run.
-func fixedRandom(name string) *bytes.Reader {
-	var octets []byte
-	for i := range 8 {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", name, i))
-		octets = append(octets, sum[:]...)
-	}
-	return bytes.NewReader(octets)
 }
 
 // actor returns the device of a name, made at first.

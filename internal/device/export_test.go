@@ -1,0 +1,7 @@
+package device
+
+// What the tests from outside share with those from inside.
+var (
+	Must        = must
+	FixedRandom = fixedRandom
+)
