@@ -22,18 +22,13 @@ const (
 	brakeDay     = 24 * time.Hour // of running time of this copy
 )
 
-// ranStep is the most that one look at the clock adds to the running time: the
-// device may have slept, or its clock have been set.
-const ranStep = time.Hour
-
 // brake holds back what would take too much out of the visible tree at one time,
 // until a person confirms it. What this device found is not logged then; what
 // others logged is folded into L, and not carried out on this disk.
 type brake struct {
-	ran     time.Duration // that this copy has run in all
-	since   time.Time     // when ran was brought forward last
-	count   uint64        // holds so far
-	holds   []*hold       // ascending by author
+	ran     RunningTime
+	count   uint64  // holds so far
+	holds   []*hold // ascending by author
 	tally   map[zsync.DeviceID]int
 	touched map[zsync.DeviceID]bool // authors who had something counted in this turn
 	stirred bool                    // something held back may have ended
@@ -61,7 +56,7 @@ var (
 func openBrake(tx kv.Tx) (b brake, err error) {
 	b = brake{tally: map[zsync.DeviceID]int{}, touched: map[zsync.DeviceID]bool{}}
 	if value := tx.Get(bucketBrake, keyRan); len(value) == 8 {
-		b.ran = time.Duration(binary.BigEndian.Uint64(value))
+		b.ran.Total = time.Duration(binary.BigEndian.Uint64(value))
 	}
 	if value := tx.Get(bucketBrake, keyCount); len(value) == 8 {
 		b.count = binary.BigEndian.Uint64(value)
@@ -82,16 +77,8 @@ func openBrake(tx kv.Tx) (b brake, err error) {
 	return b, err
 }
 
-// run brings the running time forward.
-func (b *brake) run(now time.Time) {
-	if !b.since.IsZero() {
-		b.ran += min(max(now.Sub(b.since), 0), ranStep)
-	}
-	b.since = now
-}
-
 func (b *brake) saveRan(tx kv.Tx) {
-	tx.Put(bucketBrake, keyRan, binary.BigEndian.AppendUint64(nil, uint64(b.ran)))
+	tx.Put(bucketBrake, keyRan, binary.BigEndian.AppendUint64(nil, uint64(b.ran.Total)))
 }
 
 // hold returns what is held back of an author, or nil.
@@ -132,7 +119,7 @@ func brakeLimit(files int) int { return max(brakeFiles, files*brakePercent/100) 
 // It comes before anything is planned.
 func (r *Replica) brakeOn(tx kv.Tx, now time.Time) {
 	b := &r.brake
-	b.run(now)
+	b.ran.Count(now)
 	authors := slices.SortedFunc(maps.Keys(b.touched), zsync.DeviceID.Compare)
 	clear(b.touched)
 	if b.stirred {
@@ -191,7 +178,7 @@ func (r *Replica) weigh(tx kv.Tx, author zsync.DeviceID, held bool) (w weighed) 
 	eachLeft(tx, func(node uint64, l left) bool {
 		if l.author == author {
 			keep, contents = append(keep, node), append(contents, l.content)
-			old[node] = !held && l.at+brakeDay <= r.brake.ran
+			old[node] = !held && l.at+brakeDay <= r.brake.ran.Total
 		}
 		return true
 	})

@@ -115,7 +115,7 @@ func (r *Replica) countLeft(tx kv.Tx, e ended, content zsync.Digest) {
 	if was, counted := getLeft(tx, e.node); counted {
 		r.brake.tally[was.author]--
 	}
-	l := left{author: e.by.author, writer: e.by.writer, seq: e.by.seq, at: r.brake.ran, content: content}
+	l := left{author: e.by.author, writer: e.by.writer, seq: e.by.seq, at: r.brake.ran.Total, content: content}
 	tx.Put(bucketLeft, nodeKey(e.node), l.encode())
 	r.brake.tally[l.author]++
 	r.brake.touched[l.author] = true

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/replica"
 	"github.com/zsync/zsync/store"
 )
 
@@ -45,26 +46,19 @@ const ranStep = 6 * time.Hour
 
 // retention is when versions are looked at, and how long this copy has run.
 type retention struct {
-	due   time.Time     // zero: never
-	ran   time.Duration // up to since
-	since time.Time
+	due time.Time // zero: never
+	ran replica.RunningTime
 }
 
 // openRetention goes on where the last run ended.
 func openRetention(tx kv.Tx, now time.Time) retention {
-	r := retention{due: now.Add(pruneFirst), since: now}
+	r := retention{due: now.Add(pruneFirst)}
+	r.ran.Count(now)
 	eachRan(tx, func(at time.Duration, _ uint64) bool {
-		r.ran = at
+		r.ran.Total = at
 		return true
 	})
 	return r
-}
-
-// count adds the time since it was called last, but no more than an hour: the
-// device may have slept, or its clock been set.
-func (r *retention) count(now time.Time) {
-	r.ran += min(max(now.Sub(r.since), 0), pruneEvery)
-	r.since = now
 }
 
 // note writes down that the versions numbered below next are kept by now. Of the
@@ -75,14 +69,14 @@ func (r *retention) note(tx kv.Tx, next uint64) {
 		notes = append(notes, at)
 		return true
 	})
-	for len(notes) > 1 && notes[1] <= r.ran-keepVersions {
+	for len(notes) > 1 && notes[1] <= r.ran.Total-keepVersions {
 		tx.Delete(bucketRan, ranKey(notes[0]))
 		notes = notes[1:]
 	}
 	if n := len(notes); n > 1 && notes[n-1]-notes[n-2] < pruneEvery {
 		tx.Delete(bucketRan, ranKey(notes[n-1]))
 	}
-	tx.Put(bucketRan, ranKey(r.ran), binary.BigEndian.AppendUint64(nil, next))
+	tx.Put(bucketRan, ranKey(r.ran.Total), binary.BigEndian.AppendUint64(nil, next))
 }
 
 // versionsKept notes what a batch has moved to the versions area.
@@ -97,7 +91,7 @@ func (f *FolderMachine) versionsKept(tx kv.Tx, now time.Time, results []store.Re
 		}
 	}
 	if last > 0 {
-		f.retention.count(now)
+		f.retention.ran.Count(now)
 		f.retention.note(tx, last+1)
 	}
 }
@@ -108,7 +102,7 @@ func (f *FolderMachine) prune(tx kv.Tx, now time.Time) {
 	if r.due.IsZero() || now.Before(r.due) && r.due.Sub(now) <= pruneEvery { // else the clock was set back
 		return
 	}
-	r.count(now)
+	r.ran.Count(now)
 	r.due = now.Add(pruneEvery)
 	f.orderPrune(tx)
 }
@@ -118,12 +112,12 @@ func (f *FolderMachine) orderPrune(tx kv.Tx) {
 	var last time.Duration
 	var before, next uint64
 	eachRan(tx, func(at time.Duration, kept uint64) bool {
-		if last, next = at, kept; at <= r.ran-keepVersions {
+		if last, next = at, kept; at <= r.ran.Total-keepVersions {
 			before = kept
 		}
 		return true
 	})
-	if next > 0 && r.ran-last >= ranStep {
+	if next > 0 && r.ran.Total-last >= ranStep {
 		r.note(tx, next)
 	}
 	f.space.emit(Address{Part: Disk, Space: f.cfg.Space}, PruneVersions{before})
