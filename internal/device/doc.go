@@ -12,7 +12,8 @@
 // So nothing leaves the device, and nothing on its disk is touched, that a power
 // cut could make it forget.
 //
-// [Running] steps the machines in production, each in a goroutine of its own;
-// internal/sim steps the same ones in virtual time. Sockets and disks are left to
-// whoever gives a [Host].
+// [Running] steps the machines in production, each in a goroutine of its own (run.go);
+// one more opens and closes the folders (owner.go), and what a person asks of a folder
+// is put to its machine between two turns (folders.go). internal/sim steps the same
+// machines in virtual time. Sockets and disks are left to whoever gives a [Host].
 package device

@@ -2,25 +2,17 @@ package device
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/filemq"
 	"github.com/zsync/zsync/security"
-	"github.com/zsync/zsync/store"
 	"github.com/zsync/zsync/zre"
 )
 
 const (
-	// otherSideWait is how long the higher device id leaves the dialling of the
-	// transfer link to the lower one.
-	otherSideWait = 2 * time.Second
-	redialMin     = 500 * time.Millisecond
-	redialMax     = 30 * time.Second
 	// sessionsPerKeyMax bounds what one peer may open.
 	sessionsPerKeyMax = 4
 	// firstTransferConn leaves the numbers below to incoming connections' drivers.
@@ -44,15 +36,6 @@ type transfers struct {
 	stirred  bool // the queue or who is here has changed since the last pump
 
 	receiving receiving
-}
-
-// route is a device that is here now and how to reach its transfer link.
-type route struct {
-	record   security.Record
-	endpoint string
-	spaces   map[zsync.SpaceID]bool // where its machine and ours are linked
-	dialAt   time.Time
-	backoff  time.Duration
 }
 
 // session is one connection of the transfer link.
@@ -87,46 +70,6 @@ func newTransfers(self zsync.DeviceID) *transfers {
 	}
 }
 
-// entered notes a trusted device that is here, with its transfer link.
-func (t *transfers) entered(now time.Time, record security.Record, host string, port int) {
-	endpoint := "tcp://" + host + ":" + strconv.Itoa(port)
-	if r := t.routes[record.Device]; r != nil {
-		r.endpoint, r.record = endpoint, record
-		return
-	}
-	r := &route{record: record, endpoint: endpoint, spaces: make(map[zsync.SpaceID]bool), dialAt: now, backoff: redialMin}
-	if record.Device.Compare(t.self) < 0 {
-		r.dialAt = now.Add(otherSideWait)
-	}
-	t.routes[record.Device] = r
-}
-
-// exited notes that the device of a key is gone, and closes its sessions.
-func (t *transfers) exited(now time.Time, key zsync.Key) {
-	t.stirred = true
-	for _, s := range t.sorted() {
-		if s.key == key {
-			t.drop(now, s)
-			t.hangup = append(t.hangup, s.conn)
-		}
-	}
-	for device, r := range t.routes {
-		if r.record.Key == key {
-			delete(t.routes, device)
-		}
-	}
-}
-
-// linked notes that a device and a folder here are linked, or no longer.
-func (t *transfers) linked(device zsync.DeviceID, space zsync.SpaceID, on bool) {
-	t.stirred = true
-	if r := t.routes[device]; r != nil && on {
-		r.spaces[space] = true
-	} else if r != nil {
-		delete(r.spaces, space)
-	}
-}
-
 // quit forgets a space: what it asked for and who has it.
 func (t *transfers) quit(space zsync.SpaceID) {
 	t.stirred = true
@@ -158,25 +101,6 @@ func (t *transfers) fact(now time.Time, fact NetFact, trust *security.Trust) {
 			t.drop(now, s)
 		}
 	case NetOpened:
-	}
-}
-
-// receiving is the frame whose items are being taken. Its memory can be given
-// back once all of them are on the disk, unless a list node in it went elsewhere.
-type receiving struct {
-	release func()
-	space   zsync.SpaceID
-	staged  int
-	shared  bool
-}
-
-// received leaves it to the worker that writes the frame's items to give its
-// memory back.
-func (t *transfers) received(s *session) {
-	r := t.receiving
-	t.receiving = receiving{}
-	if job := s.pieces[r.space]; job != nil && r.release != nil && r.staged > 0 && !r.shared {
-		job.Release = append(job.Release, r.release)
 	}
 }
 
@@ -223,28 +147,6 @@ func (t *transfers) drop(now time.Time, s *session) {
 		}
 		r.backoff = min(2*r.backoff, redialMax)
 	}
-}
-
-// openTo returns the session in use with a device: of two, the one that the
-// lower device id dialled.
-func (t *transfers) openTo(device zsync.DeviceID) *session {
-	var best *session
-	for _, s := range t.sorted() {
-		lowerDialled := s.dialled == (t.self.Compare(device) < 0)
-		if s.peer == device && s.open && (best == nil || lowerDialled) {
-			best = s
-		}
-	}
-	return best
-}
-
-func (t *transfers) connecting(device zsync.DeviceID) bool {
-	for _, s := range t.sessions {
-		if s.peer == device {
-			return true
-		}
-	}
-	return false
 }
 
 // advance dials what is due, lets the sessions act on their deadlines and gives
@@ -350,100 +252,8 @@ func (t *transfers) supplied(now time.Time, in Supply) {
 	t.settle(now, s)
 }
 
-// got takes one item that came. List nodes are checked here and go to the folder;
-// bytes go to the disk workers, who check them as they write.
-func (t *transfers) got(now time.Time, s *session, got filemq.Got) {
-	b, item := s.take(got.Req, got.Index)
-	if b == nil {
-		s.fm.Disposed(now, got.Cost)
-		return
-	}
-	if !item.Lists {
-		t.receiving.shared = t.receiving.shared || t.receiving.staged > 0 && t.receiving.space != b.space
-		t.receiving.space = b.space
-		t.receiving.staged++
-		s.stage(b, item, got)
-		return
-	}
-	t.receiving.shared = true
-	s.fm.Disposed(now, got.Cost)
-	if sha256.Sum256(got.Data) != item.Hash {
-		s.fm.BadItem(now)
-		t.requeue(b.with(item), s.peer, true)
-		return
-	}
-	t.out = append(t.out, Effect{Address{Part: Folder, Space: b.space}, GotNodes{
-		Of: item.Of, Nodes: []store.ListNode{{Hash: item.Hash, Data: got.Data}},
-	}})
-}
-
-// stage adds an item to what goes to the disk at the end of the turn.
-func (s *session) stage(b *batch, item Item, got filemq.Got) {
-	job := s.pieces[b.space]
-	if job == nil {
-		job = &StagePieces{Session: s.conn, Peer: s.peer}
-		s.pieces[b.space] = job
-	}
-	piece := store.Piece{Content: item.Of, Size: b.total, Hash: item.Hash, Offset: item.Offset, Data: got.Data}
-	if item.Of.IsZero() {
-		piece.Content, piece.Size = item.Hash, int64(item.Size)
-	}
-	job.Pieces = append(job.Pieces, piece)
-	job.Cost += got.Cost
-}
-
-// missing takes an item that the peer has not, or not now.
-func (t *transfers) missing(s *session, m filemq.Missing) {
-	b, item := s.take(m.Req, m.Index)
-	if b != nil && m.Code != filemq.CodeCancelled {
-		t.requeue(b.with(item), s.peer, m.Code < filemq.CodeStalled && m.Code != filemq.CodeQueueFull)
-	}
-}
-
-// disposed returns credit for data that is on the disk or was dropped.
-func (t *transfers) disposed(now time.Time, in Disposed) {
-	if s := t.sessions[in.Session]; s != nil {
-		s.fm.Disposed(now, in.Cost)
-		for range in.Bad {
-			s.fm.BadItem(now)
-		}
-		t.settle(now, s)
-	}
-	for _, item := range in.Lost {
-		t.requeue(&batch{space: in.Space, prio: prioNormal, total: in.Total, of: item.Of, items: []Item{item}}, in.Peer, !in.Peer.IsZero())
-	}
-}
-
-// take settles one item of a request and returns it with its batch.
-func (s *session) take(req uint32, index uint16) (*batch, Item) {
-	b := s.requests[req]
-	if b == nil || int(index) >= len(b.items) {
-		return nil, Item{}
-	}
-	item := b.items[index]
-	if item.Hash.IsZero() {
-		return nil, Item{}
-	}
-	b.items[index] = Item{}
-	if b.left--; b.left == 0 {
-		delete(s.requests, req)
-	}
-	return b, item
-}
-
-// with returns a batch like b of one item.
-func (b *batch) with(item Item) *batch {
-	one := *b
-	one.items = []Item{item}
-	return &one
-}
-
 func (t *transfers) sorted() []*session {
 	return slices.SortedFunc(maps.Values(t.sessions), func(a, b *session) int { return cmp.Compare(a.conn, b.conn) })
-}
-
-func (t *transfers) devices() []zsync.DeviceID {
-	return slices.SortedFunc(maps.Keys(t.routes), zsync.DeviceID.Compare)
 }
 
 func (t *transfers) stop(now time.Time) {
