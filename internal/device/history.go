@@ -90,7 +90,7 @@ func (f *FolderMachine) linesOf(tx kv.Tx, ev eventlog.Event, name string) (lines
 		}
 	case ev.Header.Kind == zsync.KindSettings:
 		return linesOfSettings(ev, base)
-	case ev.Header.Kind == zsync.KindFS:
+	case ev.Header.Kind == zsync.KindFS && f.replica != nil: // the circle has no files
 		body, err := replica.DecodeBody(ev.Body)
 		if err != nil {
 			return nil

@@ -39,13 +39,18 @@ func (r *Running) Show(digits string) (shown []Shown, err error) {
 	}
 	r.home.call(func() {
 		var some []Shown
-		if r.Home.circle != nil {
-			circle := &FolderMachine{store: r.Home.store, space: r.Home.circle}
-			some, err = circle.Show(digits)
-		}
+		some, err = r.Home.Show(digits)
 		shown = append(shown, some...)
 	})
 	return shown, err
+}
+
+// Show finds events of the circle's log by the first digits of their ids.
+func (h *HomeMachine) Show(digits string) ([]Shown, error) {
+	if h.circle == nil {
+		return nil, nil
+	}
+	return (&FolderMachine{store: h.store, space: h.circle}).Show(digits)
 }
 
 // StoppedShow does the same in a folder whose device does not run.
