@@ -16,8 +16,12 @@ import (
 )
 
 // TestMain lets this test binary be the program itself: scripts and kill_test.go
-// run it as zsync, in processes of their own.
+// run it as zsync, in processes of their own. With the race detector a process
+// sleeps for a second before it exits, which these, hundreds, are told not to.
 func TestMain(m *testing.M) {
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // fails only for names that no system takes
+	}
 	testscript.Main(m, map[string]func(){"zsync": main})
 }
 
