@@ -27,18 +27,20 @@ func (p *program) makeHome() error {
 
 // loadOrMakeKeys returns this device's keys, making them at the first command.
 func (p *program) loadOrMakeKeys(sealed bool) (*security.Keys, error) {
-	h := p.home()
 	if err := p.makeHome(); err != nil {
 		return nil, err
 	}
-	keys, err := security.LoadKeys(h.keyFile(), p.passphrase)
-	if err == nil {
-		return keys, nil
+	if p.keyless() {
+		return p.makeKeys(sealed)
 	}
-	if _, missing := os.Lstat(h.keyFile()); !errors.Is(missing, fs.ErrNotExist) {
-		return nil, keyFailure(err) // the passphrase's file may be what is missing
-	}
-	return p.makeKeys(sealed)
+	return p.loadKeys()
+}
+
+// keyless reports whether there is no key file. It is asked before the file is read:
+// afterwards, another command may have made one that was not there to be read.
+func (p *program) keyless() bool {
+	_, err := os.Lstat(p.home().keyFile())
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // makeKeys makes the keys, unless another command has made them meanwhile: only one
@@ -50,7 +52,7 @@ func (p *program) makeKeys(sealed bool) (keys *security.Keys, err error) {
 		return nil, failed(exitFailed, wrap(err, lock.Path()), "")
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	if _, missing := os.Lstat(h.keyFile()); !errors.Is(missing, fs.ErrNotExist) {
+	if !p.keyless() {
 		return p.loadKeys()
 	}
 	var passphrase []byte
@@ -71,10 +73,10 @@ func (p *program) makeKeys(sealed bool) (keys *security.Keys, err error) {
 
 // loadKeys returns this device's keys, which must be there.
 func (p *program) loadKeys() (*security.Keys, error) {
-	keys, err := security.LoadKeys(p.home().keyFile(), p.passphrase)
-	if _, missing := os.Lstat(p.home().keyFile()); errors.Is(missing, fs.ErrNotExist) {
+	if p.keyless() {
 		return nil, failedf(exitFailed, "zsync init", "this device has no keys yet (home %s)", p.home().dir)
 	}
+	keys, err := security.LoadKeys(p.home().keyFile(), p.passphrase)
 	return keys, keyFailure(err)
 }
 

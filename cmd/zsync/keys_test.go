@@ -10,6 +10,13 @@ import (
 )
 
 func TestFirstCommandsThatRunAtOnceMakeOneDevice(t *testing.T) {
+	for range 30 {
+		makeOneDevice(t)
+	}
+}
+
+func makeOneDevice(t *testing.T) {
+	t.Helper()
 	p := &program{stdout: io.Discard, stderr: io.Discard, homeDir: filepath.Join(t.TempDir(), "home")}
 	const commands = 16
 	devices := make([]zsync.DeviceID, commands)
