@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -14,8 +13,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/zsync/zsync/internal/control"
 )
 
 const (
@@ -33,6 +30,7 @@ func TestNoKillLosesWhatSomebodyWrote(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "z")
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +47,7 @@ func TestNoKillLosesWhatSomebodyWrote(t *testing.T) {
 		s.start()
 		s.up()
 	}
-	sides[0].zsync("status", "--wait", "--timeout", "30s")
+	sides[0].zsync("status", "--wait", "--timeout", patience.String())
 
 	stop := make(chan struct{})
 	var people sync.WaitGroup
@@ -66,20 +64,17 @@ func TestNoKillLosesWhatSomebodyWrote(t *testing.T) {
 	}
 	close(stop)
 	people.Wait()
-	time.Sleep(time.Second) // the watch sees the last edits
 	for _, s := range sides {
 		s.up()
 	}
-	for i := range 30 { // what is held back is a person's to confirm
+	for began := time.Now(); differing(sides) != nil && time.Since(began) < patience; time.Sleep(100 * time.Millisecond) {
 		for _, s := range sides {
-			s.confirm()
-		}
-		if i == 29 || sides[0].waits() && sides[1].waits() {
-			break
+			s.confirm() // what is held back is a person's to confirm
 		}
 	}
+	agree(t, sides, func() error { return sameTrees(sides) })
 	for _, s := range sides {
-		s.zsync("status", "--wait", "--timeout", "10s")
+		s.zsync("status", "--wait", "--timeout", patience.String())
 	}
 	compareSides(t, sides)
 }
@@ -245,16 +240,11 @@ func (s *side) zsync(args ...string) string {
 	return string(out)
 }
 
-// waits reports whether all is in sync within a moment.
-func (s *side) waits() bool {
-	return exec.Command("zsync", "status", "--wait", "--timeout", "2s", "--home", s.home).Run() == nil
-}
-
 // confirm lets everything through that is held back on a side.
 func (s *side) confirm() {
 	s.t.Helper()
-	var st control.Status
-	if err := json.Unmarshal([]byte(s.zsync("status", "--json")), &st); err != nil {
+	st, err := s.status()
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	for _, f := range st.Folders {
@@ -294,7 +284,7 @@ func (s *side) said() []byte {
 func (s *side) up() {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if strings.Contains(s.zsync("status", "--json"), `"running":true`) {
+		if _, err := s.status(); err == nil {
 			return
 		}
 	}

@@ -15,6 +15,7 @@ func TestTheMergeTableHoldsBetweenDevices(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
+	t.Parallel()
 	for name, heardFirst := range map[string]int{"the two alone": -1, "a third hears the left one first": 0, "a third hears the right one first": 1} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +75,7 @@ func apart(t *testing.T, sides []*side, heardFirst int) {
 		before := lamportOf(right)
 		must(t, os.WriteFile(filepath.Join(right.folder, fmt.Sprint("tick ", tick)), nil, 0o644))
 		for began := time.Now(); lamportOf(right) == before; time.Sleep(20 * time.Millisecond) {
-			if time.Since(began) > agreeTime {
+			if time.Since(began) > patience {
 				t.Fatalf("a file that was written is not seen\n%s", right.said())
 			}
 		}
@@ -111,7 +112,7 @@ func alone(t *testing.T, s *side) uint64 {
 		if err == nil && f.State == "in-sync" {
 			return f.Lamport
 		}
-		if time.Since(began) > agreeTime {
+		if time.Since(began) > patience {
 			t.Fatalf("%s is %s: %v\n%s", s.name, f.State, err, s.said())
 		}
 	}

@@ -172,7 +172,7 @@ func TestAFileThatMayNotBeReadIsToldOf(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(alone.folder, "secret"), []byte("x"), 0o000))
 	alone.start()
 	var told control.Folder
-	for began := time.Now(); time.Since(began) < agreeTime; time.Sleep(50 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(50 * time.Millisecond) {
 		var err error
 		if told, err = alone.folderNow(); err == nil && toldOf(told, "secret") {
 			return

@@ -16,6 +16,7 @@ import (
 // of one name each, before their devices meet, and go on using it while they do: the
 // folder holds what all had, and nothing is taken for deleted.
 func TestFullFoldersOfOneLabelBecomeOneWhileTheyAreUsed(t *testing.T) {
+	t.Parallel()
 	for name, order := range map[string][3]int{"the first two, then the last": {0, 1, 2}, "the last two, then the first": {2, 1, 0}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -30,10 +31,10 @@ func TestFullFoldersOfOneLabelBecomeOneWhileTheyAreUsed(t *testing.T) {
 			x, y, z := sides[order[0]], sides[order[1]], sides[order[2]]
 			pairSides(x, y)
 			useWhileMeeting(t, x)
-			x.zsync("pair", "--key", y.key, "--wait", "--timeout", "30s")
+			x.zsync("pair", "--key", y.key, "--wait", "--timeout", patience.String())
 			pairSides(z, y)
 			useWhileMeeting(t, y)
-			z.zsync("pair", "--key", y.key, "--wait", "--timeout", "30s")
+			z.zsync("pair", "--key", y.key, "--wait", "--timeout", patience.String())
 			useWhileMeeting(t, z)
 			had := haveNow(sides)
 			agree(t, sides, func() error { return sameTrees(sides) })

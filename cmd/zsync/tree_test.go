@@ -1,12 +1,14 @@
 package main
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,13 +63,12 @@ func differ(a, b map[string]leaf) string { return cmp.Diff(a, b) }
 
 // writeNoise writes octets that are different each time it is called.
 func writeNoise(path string, size int) error {
-	data := make([]byte, size)
-	for i := 0; i+8 <= size; i += 8 {
-		for j, word := 0, rand.Uint64(); j < 8; j++ {
-			data[i+j] = byte(word >> (8 * j))
-		}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
 	}
-	return os.WriteFile(path, data, 0o644)
+	_, err = io.CopyN(file, rand.Reader, int64(size))
+	return errors.Join(err, file.Close())
 }
 
 // cmdShape compares each line of JSON in a file with the one line wanted: every

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,9 +15,6 @@ import (
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/control"
 )
-
-// agreeTime is how long devices may take to agree after they have met.
-const agreeTime = 30 * time.Second
 
 // newSides makes devices with an empty folder each, which do not know each other.
 func newSides(t *testing.T, names ...string) []*side {
@@ -50,13 +46,12 @@ func (s *side) end() {
 	}
 }
 
-// status asks the device, which may still be starting.
-func (s *side) status() (st control.Status, err error) {
-	out, err := exec.Command("zsync", "status", "--json", "--home", s.home).Output()
-	if err == nil {
-		err = json.Unmarshal(out, &st)
-	}
-	return st, err
+// status asks the device, which may still be starting: what zsync status --json
+// asks, and with no process started for it.
+func (s *side) status() (control.Status, error) {
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	return control.Dial(home{s.home}.socket()).Status(ctx)
 }
 
 // folderNow is the status of the one folder.
@@ -69,6 +64,15 @@ func (s *side) folderNow() (control.Folder, error) {
 		return control.Folder{}, fmt.Errorf("%s: running %t, %d folders", s.name, st.Running, len(st.Folders))
 	}
 	return st.Folders[0], nil
+}
+
+// differing says why the devices are not in sync with each other, or their trees
+// are not the same.
+func differing(sides []*side) error {
+	if err := disagreement(sides); err != nil {
+		return err
+	}
+	return sameTrees(sides)
 }
 
 // disagreement says why the devices are not yet in sync with each other: each has
@@ -114,11 +118,11 @@ func agree(t *testing.T, sides []*side, also func() error) {
 		if err == nil {
 			return
 		}
-		if time.Since(began) > agreeTime {
+		if time.Since(began) > patience {
 			for _, s := range sides {
 				t.Logf("%s said:\n%s", s.name, s.said())
 			}
-			t.Fatalf("after %s: %v", agreeTime, err)
+			t.Fatalf("after %s: %v", patience, err)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
