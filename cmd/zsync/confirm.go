@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -19,11 +18,8 @@ func newConfirm(p *program) *cobra.Command {
 		Args: takes("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := p.client().Do(cmd.Context(), control.Order{Confirm: args[0]})
-			if errors.Is(err, control.ErrUnreachable) {
-				return failed(exitUnreachable, err, "start it with  zsync daemon  or  zsync watch DIR")
-			}
 			if err != nil {
-				return failed(exitFailed, err, "zsync status  shows what is held back")
+				return refused(err, "zsync status  shows what is held back")
 			}
 			fmt.Fprintf(p.stderr, "Confirmed %s.\n", args[0])
 			return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/zsync/zsync/internal/control"
 	"github.com/zsync/zsync/internal/device"
 	"github.com/zsync/zsync/internal/kv"
-	"github.com/zsync/zsync/internal/kv/bolt"
 )
 
 func newConflicts(p *program) *cobra.Command {
@@ -73,7 +71,7 @@ func (p *program) keep(ctx context.Context, folder string, args []string) error 
 		return err
 	}
 	if !st.Running {
-		return failed(exitUnreachable, control.ErrUnreachable, "start it with  zsync daemon  or  zsync watch DIR")
+		return notRunning()
 	}
 	for _, text := range typed {
 		path, err := placeOf(text, &order.Folder, st)
@@ -155,33 +153,6 @@ func (p *program) conflicts(ctx context.Context, label string) (all []clash, err
 		})
 	})
 	return all, err
-}
-
-// eachStopped reads the databases of a folder, or of all (""), of a device that
-// does not run.
-func (p *program) eachStopped(label string, read func(kv.Store, device.Registration) error) error {
-	w, err := p.written()
-	if err != nil {
-		return err
-	}
-	found := label == ""
-	for _, reg := range w.folders {
-		if label != "" && string(reg.Label) != label {
-			continue
-		}
-		found = true
-		db, err := bolt.OpenReadOnly(p.home().space(reg.Space.String()))
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(read(db, reg), db.Close()); err != nil {
-			return err
-		}
-	}
-	if !found {
-		return failedf(exitFailed, "zsync folders", "this device keeps no folder %q", label)
-	}
-	return nil
 }
 
 func (p *program) printConflicts(all []clash) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -24,7 +23,7 @@ func newIgnore(p *program) *cobra.Command {
 			changes := len(order.Add)+len(order.Remove) > 0
 			if changes {
 				if err := p.client().Ignore(cmd.Context(), order); err != nil {
-					return p.ignoreFailed(order.Folder, err)
+					return ignoreRefused(order.Folder, err)
 				}
 			}
 			if changes && !list {
@@ -32,7 +31,7 @@ func newIgnore(p *program) *cobra.Command {
 			}
 			patterns, err := p.client().Ignored(cmd.Context(), order.Folder)
 			if err != nil {
-				return p.ignoreFailed(order.Folder, err)
+				return ignoreRefused(order.Folder, err)
 			}
 			return p.printPatterns(patterns)
 		},
@@ -58,9 +57,6 @@ func (p *program) printPatterns(patterns []control.Pattern) error {
 	return out.flush()
 }
 
-func (p *program) ignoreFailed(label string, err error) error {
-	if errors.Is(err, control.ErrUnreachable) {
-		return failed(exitUnreachable, err, "start it with  zsync daemon")
-	}
-	return failed(exitFailed, err, fmt.Sprintf("zsync folders ignore %s --list", quoted(label)))
+func ignoreRefused(label string, err error) error {
+	return refused(err, fmt.Sprintf("zsync folders ignore %s --list", quoted(label)))
 }

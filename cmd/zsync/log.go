@@ -11,7 +11,7 @@ import (
 
 	"github.com/zsync/zsync/internal/control"
 	"github.com/zsync/zsync/internal/device"
-	"github.com/zsync/zsync/internal/kv/bolt"
+	"github.com/zsync/zsync/internal/kv"
 )
 
 func newLog(p *program) *cobra.Command {
@@ -94,42 +94,16 @@ func (p *program) history(ctx context.Context, label string, yield func(control.
 	return orWithout(ctx, func() error {
 		return p.client().Log(ctx, label, yield)
 	}, func() error {
-		w, err := p.written()
-		if err != nil {
+		return p.eachStopped(label, func(store kv.Store, reg device.Registration) error {
+			lines, err := device.StoppedHistory(store, reg)
+			for _, line := range lines {
+				if err := yield(control.LineOf(line)); err != nil {
+					return err
+				}
+			}
 			return err
-		}
-		found := label == ""
-		for _, reg := range w.folders {
-			if label != "" && string(reg.Label) != label {
-				continue
-			}
-			found = true
-			if err := p.stoppedHistory(reg, yield); err != nil {
-				return err
-			}
-		}
-		if !found {
-			return fmt.Errorf("this device keeps no folder %q", label)
-		}
-		return nil
+		})
 	})
-}
-
-func (p *program) stoppedHistory(reg device.Registration, yield func(control.Line) error) error {
-	db, err := bolt.OpenReadOnly(p.home().space(reg.Space.String()))
-	if err != nil {
-		return err
-	}
-	lines, err := device.StoppedHistory(db, reg)
-	if err = errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	for _, line := range lines {
-		if err := yield(control.LineOf(line)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // logColumns is how wide the columns of a log on a screen are.

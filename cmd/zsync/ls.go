@@ -45,8 +45,7 @@ func newLs(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cut := device.When{Wall: moment.Wall, Lamport: moment.Lamport}
-			return failed(exitFailed, p.treeAt(cmd.Context(), st, folder, path, cut), "zsync ls")
+			return failed(exitFailed, p.treeAt(cmd.Context(), st, folder, path, device.When(moment)), "zsync ls")
 		},
 	}
 	cmd.Flags().StringVar(&folder, "folder", "", "only the folder with this `LABEL`")
@@ -88,12 +87,13 @@ func (p *program) treeAt(ctx context.Context, st control.Status, label, path str
 	if err != nil {
 		return err
 	}
+	folders, err := foldersNamed(label, st)
+	if err != nil {
+		return err
+	}
 	var missed error
-	found := len(st.Folders) == 0
-	for _, f := range st.Folders {
-		if label != "" && label != f.Label {
-			continue
-		}
+	found := len(folders) == 0
+	for _, f := range folders {
 		space, err := zsync.ParseSpaceID(f.Space)
 		if err != nil {
 			return err
@@ -108,11 +108,8 @@ func (p *program) treeAt(ctx context.Context, st control.Status, label, path str
 		}
 		found, missed = found || err == nil, err
 	}
-	switch {
-	case found:
+	if found {
 		return nil
-	case missed == nil:
-		return fmt.Errorf("this device keeps no folder %q", label)
 	}
 	return missed
 }

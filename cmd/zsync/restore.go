@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -69,11 +68,33 @@ func (p *program) pathIn(ctx context.Context, typed, folder string) (label, path
 	return label, path, err
 }
 
+// foldersNamed returns the folder with a label, or all ("").
+func foldersNamed(label string, st control.Status) ([]control.Folder, error) {
+	if label == "" {
+		return st.Folders, nil
+	}
+	for _, f := range st.Folders {
+		if f.Label == label {
+			return []control.Folder{f}, nil
+		}
+	}
+	return nil, noFolder(label)
+}
+
+// noFolder says that a label names nothing here.
+func noFolder(label string) error {
+	return failedf(exitFailed, "zsync folders", "this device keeps no folder %q", label)
+}
+
+func keepsNone() error {
+	return failedf(exitFailed, "zsync watch DIR", "this device keeps no folder")
+}
+
 // onlyFolder is the folder that is meant where none is named.
 func onlyFolder(st control.Status) (string, error) {
 	switch len(st.Folders) {
 	case 0:
-		return "", failedf(exitFailed, "zsync watch DIR", "this device keeps no folder")
+		return "", keepsNone()
 	case 1:
 		return st.Folders[0].Label, nil
 	}
@@ -84,17 +105,12 @@ func onlyFolder(st control.Status) (string, error) {
 	return "", failedf(exitUsage, "name it with --folder LABEL, or the path with ./ in front", "this device keeps several folders: %s", strings.Join(labels, ", "))
 }
 
-// running turns the refusals of a running device, and that none runs, into failures.
-func running(err error) error {
-	if errors.Is(err, control.ErrUnreachable) {
-		return failed(exitUnreachable, err, "start it with  zsync daemon")
-	}
-	return failed(exitFailed, err, "zsync log  shows what happened")
-}
+// pastHint is for what cannot be brought back.
+const pastHint = "zsync log  shows what happened"
 
 func (p *program) bring(ctx context.Context, past control.Past) ([]control.Brought, error) {
 	brought, err := p.client().Bring(ctx, past)
-	return brought, running(err)
+	return brought, refused(err, pastHint)
 }
 
 // dirMade is what became of a directory that is back.

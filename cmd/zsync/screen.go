@@ -13,7 +13,7 @@ func (p *program) printStatus(st control.Status) error {
 		return p.printJSON(st)
 	}
 	if !st.Running {
-		fmt.Fprintln(p.stderr, "No device is running for this home; start it with  zsync daemon  or  zsync watch DIR")
+		fmt.Fprintln(p.stderr, "No device is running for this home; "+runHint)
 	}
 	out := newTable(p.stdout)
 	out.row(st.Device.Name, shortKey(st.Device.Key), listening(st))

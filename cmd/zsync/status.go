@@ -70,7 +70,7 @@ func (p *program) waitInSync(ctx context.Context, timeout time.Duration, connect
 		if time.Since(asked) > time.Second {
 			err := p.client().Do(ctx, control.Order{Ask: true})
 			if errors.Is(err, control.ErrUnreachable) && !p.starting() {
-				return failed(exitUnreachable, err, "start it with  zsync daemon  or  zsync watch DIR")
+				return notRunning()
 			}
 			asked = time.Now()
 		}

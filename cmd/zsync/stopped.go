@@ -11,6 +11,7 @@ import (
 
 	"github.com/zsync/zsync/internal/control"
 	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/internal/kv/bolt"
 	"github.com/zsync/zsync/security"
 )
@@ -67,6 +68,33 @@ func (p *program) written() (w written, err error) {
 	return w, err
 }
 
+// eachStopped reads the databases of a folder, or of all (""), of a device that
+// does not run.
+func (p *program) eachStopped(label string, read func(kv.Store, device.Registration) error) error {
+	w, err := p.written()
+	if err != nil {
+		return err
+	}
+	found := label == ""
+	for _, reg := range w.folders {
+		if label != "" && string(reg.Label) != label {
+			continue
+		}
+		found = true
+		db, err := bolt.OpenReadOnly(p.home().space(reg.Space.String()))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(read(db, reg), db.Close()); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return noFolder(label)
+	}
+	return nil
+}
+
 // locked reports whether err is that another process has the database: a device
 // that is starting, whose control socket does not answer yet, or one that ends.
 func locked(err error) bool { return errors.Is(err, bolt.ErrLocked) }
@@ -86,6 +114,20 @@ func orWithout(ctx context.Context, with, without func() error) error {
 			return unlessInterrupted(ctx, exitUnreachable, "zsync status", "the device of this home is starting, and does not answer yet")
 		}
 	}
+}
+
+// runHint is what to do where no device runs.
+const runHint = "start it with  zsync daemon  or  zsync watch DIR"
+
+// notRunning is the failure of what only a running device can do.
+func notRunning() error { return failed(exitUnreachable, control.ErrUnreachable, runHint) }
+
+// refused is what a running device refused, with what to do then, or that none runs.
+func refused(err error, hint string) error {
+	if errors.Is(err, control.ErrUnreachable) {
+		return notRunning()
+	}
+	return failed(exitFailed, err, hint)
 }
 
 // starting reports whether a process holds the home, which does not answer yet.

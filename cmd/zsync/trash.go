@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -82,20 +80,16 @@ func (p *program) trashed(ctx context.Context, folder string) (all []control.Tra
 	if err != nil {
 		return nil, err
 	}
-	known := folder == ""
-	for _, f := range st.Folders {
-		if folder != "" && folder != f.Label {
-			continue
-		}
-		known = true
+	folders, err := foldersNamed(folder, st)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range folders {
 		trashed, err := p.client().Trash(ctx, f.Label)
 		if err != nil {
-			return nil, running(err)
+			return nil, refused(err, pastHint)
 		}
 		all = append(all, trashed...)
-	}
-	if !known {
-		return nil, failedf(exitFailed, "zsync folders", "this device keeps no folder %q", folder)
 	}
 	slices.SortStableFunc(all, func(a, b control.Trashed) int { return strings.Compare(b.When, a.When) })
 	return all, nil
@@ -145,33 +139,20 @@ func (p *program) empty(ctx context.Context, trashed []control.Trashed, yes bool
 		_, err := fmt.Fprintln(p.stdout, "Nothing of that is in the trash.")
 		return err
 	}
-	if err := p.confirmed(yes, fmt.Sprintf("Remove %d files (%s) for good?", len(trashed), octets(sum))); err != nil {
-		return err
+	if !yes {
+		agreed, err := p.confirm(fmt.Sprintf("Remove %d files (%s) for good?", len(trashed), octets(sum)), "--yes answers it")
+		if err != nil {
+			return err
+		}
+		if !agreed {
+			return failedf(exitConfirm, "", "nothing was removed")
+		}
 	}
 	for _, folder := range folders {
 		if err := p.client().Discard(ctx, folder, names[folder]); err != nil {
-			return running(err)
+			return refused(err, pastHint)
 		}
 	}
 	_, err := fmt.Fprintf(p.stdout, "Removed for good: %d (%s).\n", len(trashed), octets(sum))
 	return err
-}
-
-// confirmed asks a person, where there is one, unless the answer was given.
-func (p *program) confirmed(yes bool, question string) error {
-	if yes {
-		return nil
-	}
-	if !isTerminal(os.Stdin) {
-		return failedf(exitConfirm, "--yes answers it", "%s There is no terminal to ask on", question)
-	}
-	fmt.Fprintf(p.stderr, "%s [y/N] ", question)
-	typed, err := answer(func() (string, error) { return bufio.NewReader(os.Stdin).ReadString('\n') })
-	if err != nil {
-		return failed(exitConfirm, err, "--yes answers it")
-	}
-	if said := strings.ToLower(strings.TrimSpace(typed)); said != "y" && said != "yes" {
-		return failedf(exitConfirm, "", "nothing was removed")
-	}
-	return nil
 }

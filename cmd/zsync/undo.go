@@ -70,14 +70,16 @@ func (p *program) undone(cmd *cobra.Command, event, device, folder string) ([]co
 	if err != nil {
 		return nil, err
 	}
+	folders, err := foldersNamed(folder, st)
+	if err != nil {
+		return nil, err
+	}
 	var all []control.Past
-	for _, f := range st.Folders {
-		if folder == "" || folder == f.Label {
-			all = append(all, control.Past{Folder: f.Label, Device: id})
-		}
+	for _, f := range folders {
+		all = append(all, control.Past{Folder: f.Label, Device: id})
 	}
 	if len(all) == 0 {
-		return nil, failedf(exitFailed, "zsync folders", "this device keeps no folder %q", folder)
+		return nil, keepsNone()
 	}
 	return all, nil
 }
@@ -105,7 +107,7 @@ func (p *program) eventOf(ctx context.Context, digits, folder string) (past cont
 	if _, is := err.(*failure); is {
 		return past, err
 	}
-	return past, running(err)
+	return past, refused(err, pastHint)
 }
 
 // deviceOf finds a device of the circle by its name or the first digits of its id.

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
@@ -170,19 +167,4 @@ func (p *program) keptFolders(ctx context.Context) (folders []control.Folder, er
 		return err
 	})
 	return folders, err
-}
-
-// confirm asks a person; without a terminal, hint is what answers the question.
-func (p *program) confirm(question, hint string) (yes bool, err error) {
-	if !isTerminal(os.Stdin) || !isTerminal(p.stderr) {
-		return false, failedf(exitConfirm, hint, "%s There is no terminal to ask on", question)
-	}
-	fmt.Fprintf(p.stderr, "%s [y/N] ", printable(question))
-	line, err := answer(func() (string, error) { return bufio.NewReader(os.Stdin).ReadString('\n') })
-	if err != nil && !errors.Is(err, io.EOF) {
-		fmt.Fprintln(p.stderr)
-		return false, asFailure(err)
-	}
-	answer := strings.ToLower(strings.TrimSpace(line))
-	return answer == "y" || answer == "yes", nil
 }

@@ -28,7 +28,7 @@ func newWhy(p *program) *cobra.Command {
 				return err
 			}
 			if !st.Running {
-				return failed(exitUnreachable, control.ErrUnreachable, "start it with  zsync daemon  or  zsync watch DIR")
+				return notRunning()
 			}
 			path, err := placeOf(args[0], &folder, st)
 			if err != nil {
@@ -44,11 +44,12 @@ func newWhy(p *program) *cobra.Command {
 // why asks the folder, or, where it was not said which, all of them: those that
 // know the path answer, or else the first.
 func (p *program) why(ctx context.Context, folder, path string, st control.Status) error {
+	folders, err := foldersNamed(folder, st)
+	if err != nil {
+		return err
+	}
 	var answers []control.Why
-	for _, f := range st.Folders {
-		if folder != "" && folder != f.Label {
-			continue
-		}
+	for _, f := range folders {
 		why, err := p.client().Why(ctx, f.Label, path)
 		if err != nil {
 			return failed(exitFailed, err, "zsync folders")
@@ -56,7 +57,7 @@ func (p *program) why(ctx context.Context, folder, path string, st control.Statu
 		answers = append(answers, onDisk(why, f.Path))
 	}
 	if len(answers) == 0 {
-		return failedf(exitFailed, "zsync folders", "this device keeps no folder %q", folder)
+		return keepsNone()
 	}
 	known := false
 	for _, why := range answers {
