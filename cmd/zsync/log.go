@@ -20,7 +20,11 @@ func newLog(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "log [PATH]",
 		Short: "Show who did what, and when",
-		Args:  takes("[PATH]"),
+		Long: "Show who did what, and when, the oldest first: in all folders of this device, or with\n" +
+			"--folder in one; of everything, or of PATH and what is below it. In a folder, what\n" +
+			"somebody did who knew of something else comes after it. Folders know nothing of each\n" +
+			"other: among them, the times count that are shown.",
+		Args: takes("[PATH]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			st, err := p.status(cmd.Context())
 			if err != nil {
@@ -94,14 +98,17 @@ func (p *program) history(ctx context.Context, label string, yield func(control.
 	return orWithout(ctx, func() error {
 		return p.client().Log(ctx, label, yield)
 	}, func() error {
-		return p.eachStopped(label, func(store kv.Store, reg device.Registration) error {
-			lines, err := device.StoppedHistory(store, reg)
-			for _, line := range lines {
-				if err := yield(control.LineOf(line)); err != nil {
-					return err
-				}
-			}
+		var logs []device.HistoryPages
+		err := p.eachStopped(label, func(store kv.Store, reg device.Registration) error {
+			pages, err := device.StoppedHistory(store, reg)
+			logs = append(logs, pages)
 			return err
+		})
+		if err != nil {
+			return err
+		}
+		return tellOnce(yield, func(tell func(control.Line) bool) error {
+			return device.MergeHistories(logs, func(line device.HistoryLine) bool { return tell(control.LineOf(line)) })
 		})
 	})
 }

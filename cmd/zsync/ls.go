@@ -65,7 +65,9 @@ func (p *program) tree(ctx context.Context, label, path string, yield func(contr
 		var missed error
 		found := false
 		err = p.eachStopped(label, func(store kv.Store, reg device.Registration) error {
-			err := device.StoppedTree(store, reg, at, func(line device.TreeLine) bool { return yield(control.TreeLineOf(line)) == nil })
+			err := tellOnce(yield, func(tell func(control.TreeLine) bool) error {
+				return device.StoppedTree(store, reg, at, func(line device.TreeLine) bool { return tell(control.TreeLineOf(line)) })
+			})
 			if errors.Is(err, device.ErrNoPath) {
 				missed, err = err, nil
 			} else {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"time"
@@ -81,11 +82,7 @@ func (p *program) eachStopped(label string, read func(kv.Store, device.Registrat
 			continue
 		}
 		found = true
-		db, err := bolt.OpenReadOnly(p.home().space(reg.Space.String()))
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(read(db, reg), db.Close()); err != nil {
+		if err := read(briefly{p.home().space(reg.Space.String())}, reg); err != nil {
 			return err
 		}
 	}
@@ -93,6 +90,44 @@ func (p *program) eachStopped(label string, read func(kv.Store, device.Registrat
 		return noFolder(label)
 	}
 	return nil
+}
+
+// briefly is a database that is open only while it is read, and not while what was
+// read is shown: whoever looks at that for an hour does not keep the device from
+// starting.
+type briefly struct{ path string }
+
+var _ kv.Store = briefly{}
+
+// View implements [kv.Store].
+func (b briefly) View(read func(kv.Tx) error) error {
+	db, err := bolt.OpenReadOnly(b.path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.View(read), db.Close())
+}
+
+// Update implements [kv.Store]: it fails.
+func (b briefly) Update(func(kv.Tx) error) error { return fmt.Errorf("%s is open to be read", b.path) }
+
+// Close implements [kv.Store].
+func (briefly) Close() error { return nil }
+
+// tellOnce tells what read finds. Once something was told, a device that starts
+// meanwhile ends it: nothing is told twice.
+func tellOnce[T any](yield func(T) error, read func(tell func(T) bool) error) error {
+	told := false
+	var refused error
+	err := read(func(what T) bool {
+		told = true
+		refused = yield(what)
+		return refused == nil
+	})
+	if told && locked(err) {
+		err = failedf(exitFailed, "zsync status", "a device was started for this home meanwhile, and this is not all: run it again")
+	}
+	return errors.Join(refused, err)
 }
 
 // locked reports whether err is that another process has the database: a device

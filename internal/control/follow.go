@@ -72,22 +72,29 @@ func (f *follower) keeps(label string) bool {
 }
 
 // fresh yields what has come into the log of a folder, or of all (""), since it
-// was called last.
+// was called last. At first that is all that was, in order of time.
 func (f *follower) fresh(label string, yield func(Line) error) error {
+	var changed []string
 	for _, folder := range f.device.Snapshot().Folders {
 		space, frontier := folder.Space.String(), fmt.Sprint(folder.Frontier)
 		if label != "" && label != folder.Label || f.frontiers[space] == frontier {
 			continue
 		}
 		f.frontiers[space] = frontier
-		if err := f.read(folder.Label, yield); err != nil {
+		changed = append(changed, folder.Label)
+	}
+	if f.readings == 0 {
+		changed = []string{label}
+	}
+	for _, each := range changed {
+		if err := f.read(each, yield); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// read yields the events of one folder that have not been shown. An event that
+// read yields the events of one folder, or of all (""), that have not been shown. An event that
 // came late from afar stands below others in the log; it is news all the same. A
 // folder that is given up at this moment has none.
 func (f *follower) read(label string, yield func(Line) error) (err error) {

@@ -27,44 +27,32 @@ type HistoryLine struct {
 }
 
 // History yields the operations of a folder's log, or of every folder's (""),
-// oldest first, until yield returns false.
+// oldest first, until yield returns false: see [MergeHistories].
 func (r *Running) History(label string, yield func(HistoryLine) bool) error {
 	folders, err := r.foldersOf(label)
 	if err != nil {
 		return err
 	}
-	for _, f := range folders {
-		lines, err := answer(f, f.machine.History)
-		if err != nil {
-			return err
-		}
-		for _, line := range lines {
-			if !yield(line) {
-				return nil
-			}
+	logs := make([]HistoryPages, len(folders))
+	for i, f := range folders {
+		logs[i] = func(after zsync.Stamp) (HistoryPage, error) {
+			return answer(f, func() (HistoryPage, error) { return f.machine.HistoryAfter(after) })
 		}
 	}
-	return nil
+	return MergeHistories(logs, yield)
 }
 
 // StoppedHistory reads the history of a folder whose device does not run.
-func StoppedHistory(store kv.Store, reg Registration) ([]HistoryLine, error) {
+func StoppedHistory(store kv.Store, reg Registration) (HistoryPages, error) {
 	f, err := openStopped(store, reg)
-	if err != nil {
-		return nil, err
-	}
-	return f.History()
+	return f.HistoryAfter, err
 }
 
 // History returns every operation of the folder's log, oldest first.
 func (f *FolderMachine) History() (lines []HistoryLine, err error) {
-	err = f.store.View(func(tx kv.Tx) error {
-		names := f.space.names(tx)
-		f.space.log.Each(tx, func(ev eventlog.Event) bool {
-			lines = append(lines, f.linesOf(tx, ev, names[ev.Author])...)
-			return true
-		})
-		return nil
+	err = MergeHistories([]HistoryPages{f.HistoryAfter}, func(line HistoryLine) bool {
+		lines = append(lines, line)
+		return true
 	})
 	return lines, err
 }
