@@ -13,12 +13,8 @@ import (
 // middle of it. That is how a device ends, so its exit code is 0.
 func TestADeviceEndsInTimeWhateverItIsDoing(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "z")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	laptop, box := newSide(t, dir, "laptop"), newSide(t, dir, "box")
+	sides := newSides(t, "laptop", "box")
+	laptop, box := sides[0], sides[1]
 	laptop.zsync("pair", "--key", box.key, "--peer", box.listen)
 	box.zsync("pair", "--key", laptop.key)
 	if err := writeNoise(filepath.Join(laptop.folder, "film.raw"), 300<<20); err != nil {
@@ -48,12 +44,8 @@ func TestADeviceEndsInTimeWhateverItIsDoing(t *testing.T) {
 // not come.
 func TestAWaitThatIsInterruptedExitsWith130(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "z")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	laptop, box := newSide(t, dir, "laptop"), newSide(t, dir, "box")
+	sides := newSides(t, "laptop", "box")
+	laptop, box := sides[0], sides[1]
 	laptop.zsync("pair", "--key", box.key)
 	laptop.start()
 	laptop.up()

@@ -26,11 +26,7 @@ func newLog(p *program) *cobra.Command {
 			"other: among them, the times count that are shown.",
 		Args: takes("[PATH]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			st, err := p.status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			under, err := placeOf(strings.Join(args, ""), &folder, st)
+			st, under, err := p.placed(cmd.Context(), args, &folder)
 			if err != nil {
 				return err
 			}
@@ -67,6 +63,15 @@ func (p *program) followHistory(ctx context.Context, label string, show func(con
 		}
 		time.Sleep(pollEvery)
 	}
+}
+
+// placed returns how the device stands, and the place that was typed, "" for none.
+func (p *program) placed(ctx context.Context, typed []string, folder *string) (st control.Status, place string, err error) {
+	if st, err = p.status(ctx); err != nil {
+		return st, "", err
+	}
+	place, err = placeOf(strings.Join(typed, ""), folder, st)
+	return st, place, err
 }
 
 // placeOf returns a place in a folder's tree: what was typed, or, where that is a

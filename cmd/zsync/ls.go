@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,11 +29,7 @@ func newLs(p *program) *cobra.Command {
 			"needs memory for it: about 100 MB for a folder of 100,000 files.",
 		Args: takes("[PATH]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			st, err := p.status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			path, err := placeOf(strings.Join(args, ""), &folder, st)
+			st, path, err := p.placed(cmd.Context(), args, &folder)
 			if err != nil {
 				return err
 			}

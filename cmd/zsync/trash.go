@@ -48,11 +48,7 @@ func newTrashEmpty(p *program) *cobra.Command {
 				}
 				before = time.Now().Add(-age)
 			}
-			st, err := p.status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			under, err := placeOf(strings.Join(args, ""), &folder, st)
+			_, under, err := p.placed(cmd.Context(), args, &folder)
 			if err != nil {
 				return err
 			}

@@ -21,8 +21,12 @@ import (
 // that it does not suffice, all that a transaction has in its hands is copied.
 const mapped = 256 << 20
 
-// lockWait is how long Open waits for another process to let go of the file.
-const lockWait = time.Second
+// How long another process is waited for to let go of the file. Who only reads is a
+// command, which can ask that process instead: it has opened the file to keep it.
+const (
+	lockWait = time.Second
+	readWait = 100 * time.Millisecond
+)
 
 // Store is one open database file.
 type Store struct{ db *bbolt.DB }
@@ -47,7 +51,7 @@ func Open(path string) (*Store, error) {
 // OpenReadOnly opens an existing database for View alone; several may. It fails
 // with [ErrLocked] when another process has it open to write.
 func OpenReadOnly(path string) (*Store, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, ReadOnly: true})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: readWait, ReadOnly: true})
 	if err != nil {
 		return nil, openError(path, err)
 	}
