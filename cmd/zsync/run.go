@@ -93,6 +93,8 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 	if a.context, err = zeromq.NewContext(); err != nil {
 		return err
 	}
+	gate := zeromq.NewGate(a.context)
+	gate.Admit(device.AdmissionOf(trust)) // before it listens: who is not let in tries again seconds later
 	uuid := zre.UUID(draw())
 	mailbox, transfer, err := a.listen(p, keys, &s)
 	if err != nil {
@@ -100,7 +102,7 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 	}
 	cert := keys.Certify(s.Name, 1)
 	a.running, err = device.NewRunning(device.Host{
-		Mailbox: zeromq.NewNetwork(mailbox), Transfer: zeromq.NewNetwork(transfer), Gate: zeromq.NewGate(a.context),
+		Mailbox: zeromq.NewNetwork(mailbox), Transfer: zeromq.NewNetwork(transfer), Gate: gate,
 		Open: func(order device.OpenFolder, post func(device.Address, any)) (device.Opened, error) {
 			order.Same = order.Same || order.Dir == sameFolder
 			opened, err := a.open(order, post)

@@ -35,20 +35,26 @@ func (l *LinkMachine) circleIs(now time.Time, in CircleIs) {
 	l.introduce(now)
 }
 
+// AdmissionOf is whom a device lets in that trusts so.
+func AdmissionOf(trust *security.Trust) Admission {
+	who := Admission{Revoked: trust.Revoked()}
+	for _, key := range trust.Trusted() {
+		if trust.Admit(key) == security.DecisionPending {
+			who.Pending = append(who.Pending, key)
+		} else {
+			who.Trusted = append(who.Trusted, key)
+		}
+	}
+	return who
+}
+
 // trustChanged lets the gate and home know who is trusted now, if that is news.
 func (l *LinkMachine) trustChanged(now time.Time) {
 	if l.trust.Revision() == l.told {
 		return
 	}
 	l.told = l.trust.Revision()
-	who := Admission{Revoked: l.trust.Revoked()}
-	for _, key := range l.trust.Trusted() {
-		if l.trust.Admit(key) == security.DecisionPending {
-			who.Pending = append(who.Pending, key)
-		} else {
-			who.Trusted = append(who.Trusted, key)
-		}
-	}
+	who := AdmissionOf(l.trust)
 	l.emit(Address{Part: Gate}, who)
 	l.emit(Address{Part: Home}, SaveTrust{l.trust.Text()})
 	l.admit(now, who)

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/zsync/zsync/internal/zeromq"
+	"github.com/zsync/zsync/security"
+)
+
+// TestADeviceLetsItsPeersInFromTheMomentThatItListens dials a device that has bound
+// its sockets and does not run yet. Who is not let in then tries again seconds later.
+func TestADeviceLetsItsPeersInFromTheMomentThatItListens(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "z")
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	laptop, err := security.GenerateKeys(rand.Reader)
+	must(t, err)
+	p := &program{stdout: io.Discard, stderr: io.Discard, homeDir: dir}
+	box, err := p.loadOrMakeKeys(false)
+	must(t, err)
+	must(t, p.pair(t.Context(), laptop.Key(), ""))
+	a, err := p.assemble(deviceFlags{listen: "127.0.0.1:0", transfer: "127.0.0.1:0"}, "")
+	must(t, err)
+	t.Cleanup(func() { must(t, a.close()) })
+
+	far, err := zeromq.NewContext()
+	must(t, err)
+	_, secret := laptop.Curve()
+	link, err := far.Listen(zeromq.Config{Key: laptop.Key(), Secret: secret, Multipart: true})
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- link.Run(ctx) }()
+	link.Do(zeromq.Orders{Dial: []zeromq.Dial{{Conn: 1, Endpoint: "tcp://" + a.self.Listen, Key: box.Key()}}})
+	if facts := <-link.Facts(); len(facts) == 0 || facts[0].Kind != zeromq.Opened {
+		t.Errorf("%+v", facts)
+	}
+	cancel()
+	must(t, <-ended)
+	must(t, far.Close())
+}
