@@ -10,7 +10,7 @@ import (
 
 // flushAheadMin is how many contents make a flush worth while that no batch waits
 // for yet: while one batch is applied, what was staged for the next is flushed.
-const flushAheadMin = 256
+const flushAheadMin = batchChangesMax
 
 // flushes knows which staged contents would survive a crash. Each content has the
 // number of the flush that comes next after it was staged.

@@ -103,10 +103,10 @@ func (p *planner) resting(node uint64) bool { return !p.rests[node].until.IsZero
 
 // planOn goes on planning, for a bounded number of nodes. Nothing is planned
 // before the first full scan: what is missing may lie on this disk unseen. And
-// while a batch is under way its outcome is awaited.
+// while a batch is under way its outcome is awaited: only contents are ordered.
 func (r *Replica) planOn(tx kv.Tx, now time.Time) {
 	p := &r.plan
-	if !r.cfg.Applies || !r.scan.complete || r.lost || r.batch.sealed() {
+	if !r.cfg.Applies || !r.scan.complete || r.lost {
 		return
 	}
 	if p.stirred(now); !p.asleep.IsZero() {
@@ -114,6 +114,18 @@ func (r *Replica) planOn(tx kv.Tx, now time.Time) {
 	}
 	clear(r.batch.paths)
 	t := &turn{replica: r, tx: tx, now: now, active: map[uint64]bool{}}
+	if r.batch.sealed() {
+		t.orderAhead()
+	} else {
+		t.fillBatch()
+	}
+	r.more = r.more || t.looked >= turnNodes
+}
+
+// fillBatch plans what a content came for, and then goes on in the order of nodes.
+func (t *turn) fillBatch() {
+	r := t.replica
+	p := &r.plan
 	for t.looked < turnNodes && len(p.ready) > 0 && !r.batch.full() {
 		node := p.ready[0]
 		p.ready = p.ready[1:]
@@ -121,18 +133,29 @@ func (r *Replica) planOn(tx kv.Tx, now time.Time) {
 			t.plan(node)
 		}
 	}
-	for t.looked < turnNodes && p.cursor != cursorEnd && !r.batch.full() && !r.contents.full() {
-		p.cursor = t.walk(p.cursor)
+	full := func() bool { return r.batch.full() || r.contents.full() }
+	for t.looked < turnNodes && p.cursor != cursorEnd && !full() {
+		p.cursor = t.walk(p.cursor, t.plan, full)
 	}
 	if p.cursor == cursorEnd {
 		r.sweep()
 	}
-	r.more = r.more || t.looked >= turnNodes
 	r.sealWhenDue(t)
 }
 
-// walk plans some nodes from the cursor on and returns the new cursor.
-func (t *turn) walk(from uint64) uint64 {
+// orderAhead has the contents for the next batches come while one is carried out.
+// What else is to be done for a node is left for then.
+func (t *turn) orderAhead() {
+	r := t.replica
+	p := &r.plan
+	full := func() bool { return len(p.ready) >= WantsMax || r.contents.full() }
+	for t.looked < turnNodes && p.cursor != cursorEnd && !full() {
+		p.cursor = t.walk(p.cursor, t.order, full)
+	}
+}
+
+// walk takes some nodes from the cursor on and returns the new cursor.
+func (t *turn) walk(from uint64, take func(node uint64), full func() bool) uint64 {
 	r := t.replica
 	var nodes []uint64
 	most := min(turnNodes-t.looked, WantsMax-r.contents.outstanding)
@@ -142,10 +165,10 @@ func (t *turn) walk(from uint64) uint64 {
 	})
 	r.plan.cursor = cursorEnd // so that lower shows below
 	for _, node := range nodes {
-		if r.batch.full() || r.contents.full() {
+		if full() {
 			return min(node, r.plan.cursor)
 		}
-		t.plan(node)
+		take(node)
 	}
 	if len(nodes) < most {
 		return r.plan.cursor
@@ -180,9 +203,38 @@ func (t *turn) plan(node uint64) {
 	}
 	t.active[node] = true
 	defer delete(t.active, node)
+	pairs, rest, due := t.due(node)
+	switch {
+	case !due:
+	case !t.contentsReady(node, pairs):
+		t.prepare(node, pairs)
+	case t.carryOut(node, pairs, rest):
+		r.batch.planned[node] = true
+	default:
+		r.plan.block(node)
+	}
+}
+
+// order orders what a node lacks. What has more to be done for it than to wait for
+// that is planned later.
+func (t *turn) order(node uint64) {
+	r := t.replica
+	if r.batch.planned[node] || r.plan.resting(node) {
+		return
+	}
+	has := func(p pair) bool { return p.from != nil }
+	if pairs, _, due := t.due(node); due && (t.contentsReady(node, pairs) || slices.ContainsFunc(pairs, has)) {
+		r.plan.ready = append(r.plan.ready, node)
+	}
+}
+
+// due compares a node with what L wants, and reports whether there is something to
+// do for it that nothing forbids.
+func (t *turn) due(node uint64) (pairs []pair, rest []*onDisk, due bool) {
+	r := t.replica
 	t.looked++
 	s := r.tree.look(t.tx, node)
-	pairs, rest := matched(s.targets(node), t.node(node))
+	pairs, rest = matched(s.targets(node), t.node(node))
 	switch {
 	case settled(pairs, rest):
 		if !r.batch.touches(node) {
@@ -193,13 +245,10 @@ func (t *turn) plan(node uint64) {
 		r.settle(t.tx, node)
 	case r.heldBack(t.tx, node) || t.busy(pairs, rest):
 		r.plan.block(node)
-	case !t.contentsReady(node, pairs):
-		t.prepare(node, pairs)
-	case t.carryOut(node, pairs, rest):
-		r.batch.planned[node] = true
 	default:
-		r.plan.block(node)
+		return pairs, rest, true
 	}
+	return nil, nil, false
 }
 
 // busy reports whether the scan is looking at any of these places, or has found
