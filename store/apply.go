@@ -81,8 +81,11 @@ func (a *applier) begin() error {
 func (a *applier) apply(i int) {
 	result, err := a.changeLocked(i)
 	a.results[i] = result
-	if err != nil {
+	switch {
+	case err != nil:
 		a.fail(i, err)
+	case result.Stat.Inode != 0:
+		a.root.ours.note(a.changes[i].Path, result.Stat)
 	}
 }
 
@@ -138,6 +141,9 @@ func (a *applier) finish() {
 	}
 	if a.redo && err == nil {
 		err = a.lookAfterSwap()
+	}
+	if err != nil {
+		a.root.ours.forget()
 	}
 	for i := range a.results {
 		if err != nil && a.results[i].Err == nil {

@@ -69,6 +69,7 @@ type Root struct {
 	// anyway, and two batches must not move the same names at once.
 	applying sync.Mutex
 	swapped  bool // what an earlier run left in swap has been looked after
+	ours     ours
 }
 
 // Open takes the folder's lock and makes ready its private directory. The

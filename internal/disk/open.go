@@ -47,7 +47,7 @@ func Open(dir string, space zsync.SpaceID, db kv.Store, sameFolder bool, post fu
 		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), root.Close())
 	}
 	f := &Folder{Workers: NewWorkers(root, space, post), Unfinished: root.Unfinished()}
-	f.follow(dir, device.Address{Part: device.Folder, Space: space}, post)
+	f.follow(dir, root.Made, device.Address{Part: device.Folder, Space: space}, post)
 	return f, staged, nil
 }
 
@@ -98,10 +98,10 @@ func decodeIdentity(data []byte, id *store.Identity) error {
 
 // follow watches the directory until the folder is closed. Without a watch the
 // periodic scan is left, and the person is told.
-func (f *Folder) follow(dir string, to device.Address, post func(device.Address, any)) {
+func (f *Folder) follow(dir string, made Made, to device.Address, post func(device.Address, any)) {
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
-	watcher, err := NewWatcher(dir)
+	watcher, err := NewWatcher(dir, made)
 	if err != nil {
 		post(to, device.Hinted{Problem: err.Error()})
 		return

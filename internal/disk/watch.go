@@ -24,9 +24,9 @@ const (
 	settleQuiet = 50 * time.Millisecond
 	// settleMax is how long changes wait at most, however busy the tree is.
 	settleMax = time.Second
-	// dirtyMax is how many names are remembered before everything counts as
+	// seenMax is how many names are remembered before everything counts as
 	// changed: a scan of everything is cheaper then, and memory is bounded.
-	dirtyMax = 8192
+	seenMax = 1 << 16
 )
 
 // ErrNoWatches is wrapped by a Problem and by the error of [NewWatcher] when the
@@ -45,15 +45,19 @@ type Hint struct {
 	Problem error
 }
 
+// Made reports whether a name is as this program left it: that is no news.
+type Made func(path zsync.Path, now fs.FileInfo) bool
+
 // Watcher reports changes in a tree. The kernel watches single directories, so
 // each has a watch of its own, and a new one is given its when it is reported; the
-// private directory has none.
+// private directory has none. What this program made itself is not reported.
 type Watcher struct {
 	root    string
 	notify  *fsnotify.Watcher
 	add     func(dir string) error // notify.Add
-	watched map[string]bool        // the directories that have a watch; Run owns it
-	problem error                  // told once; Run owns it
+	made    Made
+	watched map[string]bool // the directories that have a watch; Run owns it
+	problem error           // told once; Run owns it
 	told    bool
 	hints   chan Hint
 	nudge   chan struct{} // something was seen
@@ -65,21 +69,20 @@ type Watcher struct {
 
 // seen is what the reader noted since it was last taken. Paths are absolute.
 type seen struct {
-	dirty   map[string]bool // directories in which something changed
-	made    map[string]bool // names that are new, and may be directories
+	names   map[string]bool // names that changed; true: they are new, and may be directories
 	gone    map[string]bool // names that are no more; true: all below went with it
 	all     bool            // the kernel lost count, or there were too many to note
 	problem error
 }
 
 func newSeen() seen {
-	return seen{dirty: map[string]bool{}, made: map[string]bool{}, gone: map[string]bool{}}
+	return seen{names: map[string]bool{}, gone: map[string]bool{}}
 }
 
 // NewWatcher watches the tree below dir. What happens from its return on will be
 // reported, so a scan that is begun then misses nothing. It fails when dir cannot be
 // watched at all; what else cannot is the Problem of the first Hint.
-func NewWatcher(dir string) (*Watcher, error) {
+func NewWatcher(dir string, made Made) (*Watcher, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -92,7 +95,7 @@ func NewWatcher(dir string) (*Watcher, error) {
 		return nil, fmt.Errorf("watch %s: %w", dir, err)
 	}
 	w := &Watcher{
-		root: root, notify: notify, add: notify.Add, watched: map[string]bool{}, seen: newSeen(),
+		root: root, notify: notify, add: notify.Add, made: made, watched: map[string]bool{}, seen: newSeen(),
 		hints: make(chan Hint), nudge: make(chan struct{}, 1),
 	}
 	w.watchBelow(root, func(string) {})
@@ -160,14 +163,11 @@ func (s *seen) event(root string, event fsnotify.Event) {
 		s.all = true // the root itself was moved, removed or changed its mode
 		return
 	}
-	s.dirty[filepath.Dir(event.Name)] = true
-	if event.Has(fsnotify.Create) {
-		s.made[event.Name] = true
-	}
+	s.names[event.Name] = s.names[event.Name] || event.Has(fsnotify.Create)
 	if event.Has(fsnotify.Rename) || event.Has(fsnotify.Remove) {
 		s.gone[event.Name] = s.gone[event.Name] || event.Has(fsnotify.Rename)
 	}
-	if len(s.dirty)+len(s.made)+len(s.gone) > dirtyMax {
+	if len(s.names)+len(s.gone) > seenMax {
 		s.all = true
 	}
 }
@@ -234,8 +234,7 @@ func (w *Watcher) take() (hint Hint, some bool) {
 		w.watchAnew()
 		hint.All = true
 	} else {
-		w.follow(s)
-		hint.Dirs = w.paths(s.dirty)
+		hint.Dirs = w.paths(w.follow(s))
 	}
 	if w.problem != nil && !w.told {
 		hint.Problem, w.told = w.problem, true
@@ -244,9 +243,9 @@ func (w *Watcher) take() (hint Hint, some bool) {
 }
 
 // follow takes the watches off directories that went and puts them on those that
-// came. A new directory is dirty itself: things may lie in it that were there
-// before its watch was.
-func (w *Watcher) follow(s seen) {
+// came, and returns the directories in which there is news. A new directory is one
+// of them: things may lie in it that were there before its watch was.
+func (w *Watcher) follow(s seen) (dirty map[string]bool) {
 	for name, withAllBelow := range s.gone {
 		switch {
 		case !w.watched[name]: // a file
@@ -256,14 +255,26 @@ func (w *Watcher) follow(s seen) {
 			w.forget(name)
 		}
 	}
-	for name := range s.made {
-		if dir := filepath.Dir(name); filepath.Base(name) == zsync.PrivateDir && w.nested(dir) {
+	dirty = make(map[string]bool)
+	for name, isNew := range s.names {
+		dir := filepath.Dir(name)
+		if isNew && filepath.Base(name) == zsync.PrivateDir && w.nested(dir) {
 			w.forgetBelow(dir)
 		}
-		if info, err := os.Lstat(name); err == nil && info.IsDir() {
-			w.watchBelow(name, func(dir string) { s.dirty[dir] = true })
+		info, err := os.Lstat(name)
+		if err != nil || !w.isMade(name, info) {
+			dirty[dir] = true
+		}
+		if isNew && err == nil && info.IsDir() {
+			w.watchBelow(name, func(dir string) { dirty[dir] = true })
 		}
 	}
+	return dirty
+}
+
+func (w *Watcher) isMade(name string, info fs.FileInfo) bool {
+	path, usable := w.path(name)
+	return usable && w.made(path, info)
 }
 
 // forgetBelow takes the watches off a directory and all below. The kernel would

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,12 +17,20 @@ import (
 	"github.com/zsync/zsync"
 )
 
+// nothing is what a program has made that only watches.
+func nothing(zsync.Path, fs.FileInfo) bool { return false }
+
 // watching runs a Watcher on a new directory until the test ends.
 func watching(t *testing.T, prepare func(dir string)) (string, *Watcher) {
 	t.Helper()
+	return watchingBut(t, nothing, prepare)
+}
+
+func watchingBut(t *testing.T, made Made, prepare func(dir string)) (string, *Watcher) {
+	t.Helper()
 	dir := t.TempDir()
 	prepare(dir)
-	w, err := NewWatcher(dir)
+	w, err := NewWatcher(dir, made)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,19 +198,30 @@ func TestALostCountMeansThatEverythingMayHaveChanged(t *testing.T) {
 	}
 }
 
+func TestWhatTheProgramMadeItselfIsNoNewsButForNewDirectories(t *testing.T) {
+	ours := func(path zsync.Path, _ fs.FileInfo) bool { return strings.HasSuffix(string(path), "ours") }
+	dir, w := watchingBut(t, ours, func(dir string) { try(t, os.Mkdir(filepath.Join(dir, "a"), 0o777)) })
+	try(t, os.WriteFile(filepath.Join(dir, "a", "ours"), nil, 0o666))
+	try(t, os.WriteFile(filepath.Join(dir, "theirs"), nil, 0o666))
+	try(t, os.Mkdir(filepath.Join(dir, "a", "made by ours"), 0o777))
+	if hint := <-w.Hints(); !slices.Equal(hint.Dirs, []zsync.Path{"", "a/made by ours"}) {
+		t.Errorf("hint: %+v", hint)
+	}
+}
+
 func TestTooManyChangesAreNotRemembered(t *testing.T) {
 	s := newSeen()
-	for i := range 3 * dirtyMax {
+	for i := range 2 * seenMax {
 		s.event("/root", fsnotify.Event{Name: fmt.Sprintf("/root/%d/x", i), Op: fsnotify.Create})
 	}
-	if !s.all || len(s.dirty) > dirtyMax {
-		t.Errorf("%d directories are remembered, all %v", len(s.dirty), s.all)
+	if !s.all || len(s.names) > seenMax+1 {
+		t.Errorf("%d names are remembered, all %v", len(s.names), s.all)
 	}
 }
 
 func TestWhenWatchesRunOutThePersonIsToldWhichSettingMendsIt(t *testing.T) {
 	dir := t.TempDir()
-	w, err := NewWatcher(dir)
+	w, err := NewWatcher(dir, nothing)
 	try(t, err)
 	w.add = func(name string) error {
 		if strings.HasSuffix(name, "/a") {
@@ -231,7 +251,7 @@ func TestWhenWatchesRunOutThePersonIsToldWhichSettingMendsIt(t *testing.T) {
 }
 
 func TestARootThatIsMissingCannotBeWatched(t *testing.T) {
-	if _, err := NewWatcher(filepath.Join(t.TempDir(), "missing")); err == nil {
+	if _, err := NewWatcher(filepath.Join(t.TempDir(), "missing"), nothing); err == nil {
 		t.Error("it was watched")
 	}
 }
