@@ -5,7 +5,7 @@
 #   make test     every test, with real sockets and the race detector
 #   make check    format, vet, staticcheck, architecture, tidy: under a minute
 #   make bench    against rsync over ssh
-#   make fuzz     each fuzz target for FUZZTIME
+#   make fuzz     each fuzz target for FUZZTIME, and random histories that no run has had before
 #   make mutants  planted bugs, each of which must turn a test red
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -32,6 +32,8 @@ demo: build
 	@scripts/deps demo
 	$(GO) run ./scripts/demo -zsync bin/zsync -photos '$(DIR)'
 
+# Random histories are the same ones each time; make fuzz draws others.
+test: export RAPID_SEED ?= 20261122
 test: deps
 	$(GO) test -count=1 ./internal/archtest
 	$(GO) test -race -parallel 6 -timeout 20m $(CONCURRENT)
