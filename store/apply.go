@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/failpoint"
 )
 
 // Apply carries out a batch of changes, in order, and makes them durable: one
@@ -33,6 +34,7 @@ func (r *Root) Apply(changes []Change, redo bool) []Result {
 	for i := range changes {
 		if a.results[i].Err == nil {
 			a.apply(i)
+			failpoint.Reach(failpoint.Rename)
 		}
 	}
 	a.finish()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/failpoint"
 )
 
 // source is where the new bytes of a change lie before they get their name.
@@ -173,6 +174,7 @@ func (a *applier) replace(dir Dir, name string, from source, c Change) (kept str
 	if err != nil {
 		return "", errors.Join(err, a.giveBack(from, c))
 	}
+	failpoint.Reach(failpoint.Exchange)
 	kept, err = a.root.kept.keep(swap, slot, name, *c.Old, &a.need)
 	if err != nil {
 		err = errors.Join(err, a.takeBack(dir, name, from, c))

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/failpoint"
 )
 
 // writeBackBytes is how much of a large file is written before the disk is asked
@@ -29,6 +30,7 @@ func (r *Root) Stage(pieces []Piece) []error {
 		if err := w.stage(piece); err != nil {
 			answer[i] = fmt.Errorf("store: stage %s: %w", piece.Content, err)
 		}
+		failpoint.Reach(failpoint.Staging)
 	}
 	return answer
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/filemq"
 	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/internal/failpoint"
 	"github.com/zsync/zsync/store"
 )
 
@@ -95,6 +96,7 @@ func Carry(root *store.Root, space zsync.SpaceID, order any, post func(device.Ad
 		results := make([]store.Hashed, len(o.Jobs))
 		for i, job := range o.Jobs {
 			results[i] = root.Hash(job)
+			failpoint.Reach(failpoint.Hash)
 		}
 		post(folder, device.Hashed{Results: results})
 	case device.StagePieces:
@@ -107,7 +109,10 @@ func Carry(root *store.Root, space zsync.SpaceID, order any, post func(device.Ad
 	case device.FlushStaged:
 		post(folder, device.Flushed{Err: root.Flush()})
 	case device.ApplyBatch:
-		post(folder, device.Applied{Results: root.Apply(o.Changes, o.Redo)})
+		failpoint.Reach(failpoint.Intent)
+		results := root.Apply(o.Changes, o.Redo)
+		failpoint.Reach(failpoint.DiskCommit)
+		post(folder, device.Applied{Results: results})
 	case device.ApplyPast:
 		post(folder, device.AppliedPast{Results: root.Apply(o.Changes, false)})
 	case device.DiscardVersions:

@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
 
+	"github.com/zsync/zsync/internal/failpoint"
 	"github.com/zsync/zsync/internal/kv"
 )
 
@@ -88,11 +89,13 @@ func (s *Store) Update(f func(kv.Tx) error) error {
 		if !t.changed {
 			return errUnchanged
 		}
+		failpoint.Reach(failpoint.BeforeCommit)
 		return nil
 	})
 	if errors.Is(err, errUnchanged) {
 		return nil
 	}
+	failpoint.Reach(failpoint.AfterCommit)
 	return err
 }
 
