@@ -7,9 +7,14 @@
 #   make bench    against rsync over ssh
 #   make fuzz     each fuzz target for FUZZTIME, and random histories that no run has had before
 #   make mutants  planted bugs, each of which must turn a test red
+#   make failpoints
+#                 ROUNDS times, two devices in use and one of them killed in the middle
+#                 of a write, at each place in turn; about four seconds a round, so it
+#                 is no part of make test. (make test kills devices at any moment.)
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s
+ROUNDS   ?= 60
 DIR      ?=
 GO       ?= go
 
@@ -17,7 +22,10 @@ GO       ?= go
 # the machines, there is nothing to race.
 CONCURRENT = ./cmd/... ./internal/control ./internal/device ./internal/disk ./internal/kv/... ./internal/zeromq
 
-.PHONY: all build demo test check bench fuzz mutants deps
+# What is built with places where a test may kill the program; a release has none.
+FAILING = -tags failpoint ./cmd/zsync ./internal/failpoint
+
+.PHONY: all build demo test check bench fuzz mutants failpoints deps
 
 all: build
 
@@ -42,7 +50,9 @@ test: deps
 check: deps
 	@test -z "$$($(GO) tool gofumpt -l . | tee /dev/stderr)" || { echo 'run: go tool gofumpt -w .'; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet $(FAILING)
 	$(GO) tool staticcheck -checks 'all,-ST1000' ./...
+	$(GO) tool staticcheck -checks 'all,-ST1000' $(FAILING)
 	$(GO) test -count=1 ./internal/archtest
 	$(GO) mod tidy -diff
 
@@ -55,3 +65,7 @@ fuzz: deps
 
 mutants: deps
 	@scripts/mutants
+
+failpoints: deps
+	$(GO) test -count=1 -tags failpoint ./internal/failpoint
+	$(GO) test -count=1 -tags failpoint -v -timeout 60m -run FailPoint ./cmd/zsync -rounds $(ROUNDS)

@@ -209,6 +209,7 @@ type side struct {
 	listen   string
 	transfer string
 	key      string
+	orders   []string // more environment for the next start
 	process  *exec.Cmd
 	person   *person
 }
@@ -240,12 +241,11 @@ func (s *side) zsync(args ...string) string {
 	return string(out)
 }
 
-// confirm lets everything through that is held back on a side.
+// confirm lets everything through that is held back on a side, if it answers.
 func (s *side) confirm() {
-	s.t.Helper()
 	st, err := s.status()
-	if err != nil {
-		s.t.Fatal(err)
+	if err != nil || !st.Running {
+		return
 	}
 	for _, f := range st.Folders {
 		for _, held := range f.Held {
@@ -258,6 +258,7 @@ func (s *side) confirm() {
 func (s *side) start() {
 	s.t.Helper()
 	s.process = exec.Command("zsync", "watch", s.folder, "--home", s.home, "--listen", s.listen, "--listen-transfer", s.transfer)
+	s.process.Env = append(os.Environ(), s.orders...)
 	log, err := os.OpenFile(s.home+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.t.Fatal(err)
