@@ -98,6 +98,32 @@ func wantBoth(t *testing.T, b *box) {
 	}
 }
 
+// What a user made of the mode of something that a batch has renamed, between a
+// crash and the redo, is the user's: it is logged, and not taken for all that the
+// disk can keep of the mode that the file had.
+func TestAChmodBetweenACrashAndTheRedoArrives(t *testing.T) {
+	for _, name := range []string{"file", "dir"} {
+		a, b := pairOf(t, func(u user) { u.write("file", "text"); u.write("dir/in", "in") })
+		a.user().rename(name, "renamed")
+		a.scan()
+		crashed := false
+		b.db.Commit = func() error {
+			if crashed || b.disk.User().Stat("renamed").Inode == 0 {
+				return nil
+			}
+			crashed = true
+			b.user().chmod("renamed", 0o710)
+			return errCrash
+		}
+		sync(a, b)
+		sync(a, b)
+		wantSame(a, b)
+		if mode := a.disk.User().Stat("renamed").Mode; !crashed || mode != 0o710 {
+			t.Errorf("crashed %t: the other device has mode %o for what was %s", crashed, mode, name)
+		}
+	}
+}
+
 // A rebased device logs all that it has in the new space, from what it knows: it
 // reads no file.
 func TestRebaseHashesNothingAndDeletesNothing(t *testing.T) {

@@ -80,7 +80,9 @@ func (a *applier) rename(i int, c Change) (Result, error) {
 	}
 	if a.redo {
 		if stat, done := a.renamedBefore(i, c); done {
-			return Result{Stat: stat}, a.unlinkPassed(i, c, stat)
+			err := a.unlinkPassed(i, c, stat)
+			stat.Mode = a.renamedMode(stat, c)
+			return Result{Stat: stat}, err
 		}
 	}
 	if c.Old.Type == zsync.TypeDir {
@@ -97,13 +99,23 @@ func (a *applier) rename(i int, c Change) (Result, error) {
 	}
 	result, err := a.renameNow(i, c)
 	if err == nil {
-		result.Stat.Mode = a.unlockedMode(result.Stat)
+		result.Stat.Mode = a.renamedMode(result.Stat, c)
 		a.unlocked = moved
 		a.touched(c.From, false)
 		a.touched(c.Path, false)
 		a.did(result.Stat)
 	}
 	return result, err
+}
+
+// renamedMode is the mode that a renamed entry is reported to have: the one that it
+// was expected to have, or that this batch gave it. Another one is a user's, given
+// since the last look or between a crash and the redo, which the next look shall find.
+func (a *applier) renamedMode(now Stat, c Change) uint32 {
+	if own, changed := a.own[now.Inode]; changed {
+		return own.Mode
+	}
+	return c.Old.Mode
 }
 
 func (a *applier) renameNow(i int, c Change) (result Result, err error) {

@@ -72,3 +72,40 @@ func (r testRoot) wantUsersInPlace(where string, changes []store.Change, results
 		}
 	}
 }
+
+// TestAChmodIsNoPartOfARename: what a user made of a mode since the last look, or
+// between a crash and the redo, is not what the disk made of ours. The Stat that a
+// rename reports has the old mode, so that the next look finds the new one.
+func TestAChmodIsNoPartOfARename(t *testing.T) {
+	crash := func(r testRoot, changes []store.Change) { wantDone(t, r.Apply(changes, false)) }
+	no := func(testRoot, []store.Change) {}
+	for name, c := range map[string]struct {
+		before, after func(testRoot, []store.Change)
+		path, chmod   string
+		redo          bool
+	}{
+		"a file, renamed before a crash":      {crash, no, "a", "b", true},
+		"a file, not renamed before a crash":  {no, no, "a", "a", true},
+		"a directory, renamed before a crash": {crash, no, "d", "b", true},
+		"a directory, since the last look":    {no, no, "d", "d", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRoot(t)
+			r.user.Write("a", []byte("a"))
+			r.user.Write("d/file", []byte("file"))
+			old := r.old(c.path)
+			changes := []store.Change{{Op: store.OpRename, From: zsync.Path(c.path), Path: "b", Old: old}}
+			c.before(r, changes)
+			r.user.Chmod(c.chmod, 0o710)
+			results := r.Apply(changes, c.redo)
+			wantDone(t, results)
+			want := r.user.Stat("b")
+			if want.Mode != 0o710 {
+				t.Errorf("the user's mode became %o", want.Mode)
+			}
+			if want.Mode = old.Mode; results[0].Stat != want {
+				t.Errorf("reported %+v\nnot %+v", results[0].Stat, want)
+			}
+		})
+	}
+}

@@ -79,16 +79,6 @@ func (a *applier) moveUnlocked(from, to zsync.Path) (moved []locked, err error) 
 	return moved, err
 }
 
-// unlockedMode returns the mode that a directory will have again at the end.
-func (a *applier) unlockedMode(stat Stat) uint32 {
-	for _, was := range a.unlocked {
-		if was.is(stat) {
-			return was.mode
-		}
-	}
-	return stat.Mode
-}
-
 // is reports whether an entry is the directory, still as it was unlocked.
 func (l locked) is(stat Stat) bool {
 	return stat.Type == zsync.TypeDir && stat.Inode == l.inode && stat.BirthNS == l.birth && stat.Mode == l.mode|ownerAll
