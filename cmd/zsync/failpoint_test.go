@@ -55,6 +55,7 @@ func TestNoFailPointLosesWhatLayQuietly(t *testing.T) {
 	for number := uint64(0); sum.rounds() < *failRounds && !t.Failed(); number++ {
 		t.Run(fmt.Sprint("session ", number), func(t *testing.T) {
 			s := newSession(t, seed, number)
+			defer s.close() // while the devices still answer
 			s.play(min(sessionRounds, *failRounds-sum.rounds()), &sum)
 			s.settle(&sum)
 		})

@@ -58,13 +58,16 @@ func newSession(t *testing.T, seed, number uint64) *session {
 		s.people.Go(func() { e.live(s.stop) })
 		s.people.Go(func() { e.ledger.watch(s.stop) })
 	}
-	t.Cleanup(func() {
-		s.end()
-		if t.Failed() {
-			s.tell()
-		}
-	})
+	t.Cleanup(s.end)
 	return s
+}
+
+// close has the people go home and, where the session failed, tells of it.
+func (s *session) close() {
+	s.end()
+	if s.t.Failed() {
+		s.tell()
+	}
 }
 
 // end has the people go home.
