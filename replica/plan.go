@@ -75,8 +75,8 @@ func (p *planner) sleep(now time.Time) {
 
 func (p *planner) rested(node uint64) { delete(p.rests, node) }
 
-func (p *planner) deadline() time.Time {
-	due := p.asleep
+// deadline is when the first rest ends.
+func (p *planner) deadline() (due time.Time) {
 	for _, rest := range p.rests {
 		due = earlier(due, rest.until)
 	}
@@ -101,12 +101,28 @@ func restOver(r rest) rest { return rest{delay: r.delay} }
 
 func (p *planner) resting(node uint64) bool { return !p.rests[node].until.IsZero() }
 
-// planOn goes on planning, for a bounded number of nodes. Nothing is planned
-// before the first full scan: what is missing may lie on this disk unseen. And
-// while a batch is under way its outcome is awaited: only contents are ordered.
+// plans reports whether there is planning now. There is none before the first full
+// scan: what is missing may lie on this disk unseen.
+func (r *Replica) plans() bool { return r.cfg.Applies && r.scan.complete && !r.lost }
+
+// planDue is when planOn has something to do again: while all rest, a batch that is
+// being filled waits with them.
+func (r *Replica) planDue() time.Time {
+	if !r.plan.asleep.IsZero() {
+		return r.plan.asleep
+	}
+	due := r.plan.deadline()
+	if r.batch.state == batchOpen && len(r.batch.steps) > 0 {
+		due = earlier(due, r.batch.opened.Add(batchWait))
+	}
+	return due
+}
+
+// planOn goes on planning, for a bounded number of nodes. While a batch is under way
+// its outcome is awaited: only contents are ordered.
 func (r *Replica) planOn(tx kv.Tx, now time.Time) {
 	p := &r.plan
-	if !r.cfg.Applies || !r.scan.complete || r.lost {
+	if !r.plans() {
 		return
 	}
 	if p.stirred(now); !p.asleep.IsZero() {

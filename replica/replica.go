@@ -219,14 +219,11 @@ func (r *Replica) Deadline() time.Time {
 	if r.findings.open() > 0 && r.mayAuthor() {
 		due = earlier(due, r.findings.since.Add(coalesce))
 	}
-	if r.cfg.Applies {
-		due = earlier(due, r.plan.deadline())
+	if r.plans() {
+		due = earlier(due, r.planDue())
 	}
-	switch b := &r.batch; {
-	case b.state == batchOpen && len(b.steps) > 0:
-		due = earlier(due, b.opened.Add(batchWait))
-	case b.state == batchReady:
-		due = earlier(due, b.notBefore)
+	if r.batch.state == batchReady {
+		due = earlier(due, r.batch.notBefore)
 	}
 	return due
 }

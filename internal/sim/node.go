@@ -55,8 +55,9 @@ type Node struct {
 	sockets   [2]map[zre.Conn]*socket
 	incoming  int
 	wakes     map[device.Address]time.Time
-	rising    bool            // it is off and will start
-	asked     map[string]bool // ids of what is held back, while the person thinks
+	idle      map[device.Address]int // turns on end that were due, did nothing, and left it due
+	rising    bool                   // it is off and will start
+	asked     map[string]bool        // ids of what is held back, while the person thinks
 	fate      fate
 	skew      time.Duration // of its clock in this run
 	ahead     time.Duration // how far its disks' clock is beyond its own
@@ -203,8 +204,27 @@ func (n *Node) take(to device.Address, what any) {
 	case err != nil:
 		n.failed(to, err)
 	default:
+		if what == nil {
+			n.spins(to, len(effects) == 0 && !deadline.IsZero() && !deadline.After(now))
+		}
 		n.wake(to, deadline)
 		n.deliver(effects)
+	}
+}
+
+// idleTurnsMax is how many turns on end a machine may ask for at once in which it
+// does nothing: work that is split between turns takes some.
+const idleTurnsMax = 50
+
+// spins ends the run where a machine asks for turn after turn and does nothing: in
+// production it would keep a core busy.
+func (n *Node) spins(at device.Address, idle bool) {
+	if !idle {
+		delete(n.idle, at)
+		return
+	}
+	if n.idle[at]++; n.idle[at] > idleTurnsMax {
+		n.world.fail(fmt.Errorf("%s: the machine %d/%s is due again at once, turn after turn, and does nothing", n.Name, at.Part, at.Space))
 	}
 }
 

@@ -128,6 +128,7 @@ func (n *Node) Start() {
 	n.folders = make(map[spaceID]*folder)
 	n.halted = make(map[spaceID]bool)
 	n.wakes = make(map[device.Address]time.Time)
+	n.idle = make(map[device.Address]int)
 	n.asked = make(map[string]bool)
 	n.sockets = [2]map[zre.Conn]*socket{{}, {}}
 	if err := n.begin(); err != nil && !n.dark() {
