@@ -218,6 +218,9 @@ func (o *outcome) take(s *step, result store.Result) {
 	}
 	after := s.after.clone()
 	after.stat = result.Stat
+	if s.change.Op == store.OpRename {
+		o.keepMode(after, &s.change)
+	}
 	path, found := r.disk.path(o.tx, after.place)
 	if !found || path != s.change.Path || s.made && !o.makeRoom(after) {
 		o.stray(s, result.Stat)
@@ -232,6 +235,15 @@ func (o *outcome) take(s *step, result store.Result) {
 	r.disk.put(o.tx, after)
 	if s.change.Op == store.OpRename && after.kind == zsync.TypeDir {
 		r.scan.rename(o.now, s.change.From, s.change.Path)
+	}
+}
+
+// keepMode is for what was renamed, which leaves its mode as it is: another one is the
+// user's, who was faster, and a scan shall find it.
+func (o *outcome) keepMode(after *onDisk, c *store.Change) {
+	if after.stat.Mode != c.Old.Mode {
+		after.stat.Mode = c.Old.Mode
+		o.replica.scan.hintSoon(o.now, c.Path.Dir())
 	}
 }
 
