@@ -182,10 +182,7 @@ func (n *Node) Status() (device.FolderStatus, error) {
 func treeOf(disk *crashfs.FS) map[string]string {
 	tree := make(map[string]string)
 	user := disk.User()
-	for _, path := range user.Paths("") {
-		if path == zsync.PrivateDir || strings.HasPrefix(path, zsync.PrivateDir+"/") {
-			continue
-		}
+	for _, path := range user.Paths("", zsync.PrivateDir) {
 		st := user.Stat(path)
 		text := fmt.Sprintf("type %d mode %o", st.Type, st.Mode)
 		if st.Type == zsync.TypeFile {
@@ -329,10 +326,7 @@ func contents(disk *crashfs.FS) map[[32]byte]bool {
 		return sums
 	}
 	user := disk.User()
-	for _, path := range user.Paths("") {
-		if strings.HasPrefix(path, zsync.PrivateDir+"/") && !strings.HasPrefix(path, zsync.PrivateDir+"/versions/") {
-			continue
-		}
+	for _, path := range append(user.Paths("", zsync.PrivateDir), user.Paths(zsync.PrivateDir+"/versions")...) {
 		if sum, isFile := user.Sum(path); isFile {
 			sums[sum] = true
 		}

@@ -126,7 +126,7 @@ func misuse(seed uint64, all *tally) (err error) {
 	for round := range rounds {
 		nemesis.GoBack()
 		for ops < (round+1)*perWorld/rounds {
-			ops += load.Act()
+			ops += load.Burst()
 			nemesis.Strike()
 			if err := w.Run(w.Gap()); err != nil {
 				return fmt.Errorf("operation %d: %w", ops, err)

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/zsync/zsync"
@@ -67,6 +66,18 @@ func (l *Workload) Act() int {
 	}
 }
 
+// burstMax is how many things people do at most before a device hears of the first.
+const burstMax = 4
+
+// Burst does some things at one time, on any devices, and returns how many operations
+// that was.
+func (l *Workload) Burst() (ops int) {
+	for range 1 + l.World.random.IntN(burstMax) {
+		ops += l.Act()
+	}
+	return ops
+}
+
 func (l *Workload) choose() Action {
 	drawn := l.World.random.IntN(100)
 	for _, w := range weights {
@@ -102,7 +113,7 @@ func (l *Workload) act(n *Node, action Action) bool {
 
 // any returns some path that a person sees, "" where there is none.
 func (l *Workload) any(n *Node) string {
-	paths := slices.DeleteFunc(n.disk(dir).User().Paths(""), func(p string) bool { return strings.HasPrefix(p, zsync.PrivateDir) })
+	paths := n.disk(dir).User().Paths("", zsync.PrivateDir)
 	if len(paths) == 0 {
 		return ""
 	}
@@ -173,7 +184,11 @@ func (l *Workload) rename(n *Node, from string) bool {
 
 func (l *Workload) chmod(n *Node, path string, kind zsync.FileType) bool {
 	modes := []uint32{0o644, 0o600, 0o755, 0o444}
-	if kind != zsync.TypeFile {
+	switch kind {
+	case zsync.TypeFile:
+	case zsync.TypeDir:
+		modes = []uint32{0o700, 0o755, 0o750, 0o770}
+	default:
 		return false
 	}
 	n.disk(dir).User().Chmod(path, modes[l.World.random.IntN(len(modes))])

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -196,8 +195,8 @@ func (p *Play) Paths(node int) []string { return p.Nodes[node].files() }
 
 func (n *Node) files() (paths []string) {
 	user := n.disk(dir).User()
-	for _, path := range user.Paths("") {
-		if user.Stat(path).Type == zsync.TypeFile && !strings.HasPrefix(path, zsync.PrivateDir+"/") {
+	for _, path := range user.Paths("", zsync.PrivateDir) {
+		if user.Stat(path).Type == zsync.TypeFile {
 			paths = append(paths, path)
 		}
 	}

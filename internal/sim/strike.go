@@ -14,7 +14,8 @@ type Nemesis struct {
 	parked map[*Node]*image // the originals of the devices whose clones run
 }
 
-// NewNemesis returns one that does all there is.
+// NewNemesis returns one that does all there is; what the devices have now is what
+// they go back to at first.
 func NewNemesis(w *World, l *Ledger) *Nemesis {
 	e := &Nemesis{
 		World: w, Ledger: l, Kinds: make(map[Fault]bool),
@@ -22,6 +23,9 @@ func NewNemesis(w *World, l *Ledger) *Nemesis {
 	}
 	for _, kind := range Faults() {
 		e.Kinds[kind] = true
+	}
+	for _, n := range w.Nodes {
+		e.images[n] = n.image(true)
 	}
 	return e
 }
@@ -34,7 +38,7 @@ func (e *Nemesis) Strike() {
 	if e.Kinds[OtherClock] {
 		w.Skew = skewMax
 	}
-	if w.random.IntN(3) == 0 {
+	if w.random.IntN(2) == 0 {
 		kinds := Faults()
 		if kind := kinds[w.random.IntN(len(kinds))]; e.Kinds[kind] {
 			e.do(kind, w.Nodes[w.random.IntN(len(w.Nodes))])

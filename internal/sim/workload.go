@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +46,7 @@ func (l *Workload) Step() {
 	w := l.World
 	n := w.Nodes[w.random.IntN(len(w.Nodes))]
 	user := n.disk(dir).User()
-	paths := slices.DeleteFunc(user.Paths(""), func(p string) bool { return strings.HasPrefix(p, zsync.PrivateDir) })
+	paths := user.Paths("", zsync.PrivateDir)
 	at := ""
 	if len(paths) > 0 {
 		at = paths[w.random.IntN(len(paths))]

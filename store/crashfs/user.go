@@ -187,25 +187,27 @@ func (n *node) digest() [sha256.Size]byte {
 	return *n.sum
 }
 
-// Paths returns the path of everything below path, ascending, directories too.
-func (u User) Paths(path string) []string {
+// Paths returns the path of everything below path, ascending, directories too: but
+// for the paths without, and what is below them.
+func (u User) Paths(path string, without ...string) []string {
 	u.fs.mu.Lock()
 	defer u.fs.mu.Unlock()
 	found, err := u.fs.find(path)
 	if err != nil {
 		return nil
 	}
-	return found.paths(path)
+	return found.paths(nil, path, without)
 }
 
-func (n *node) paths(at string) []string {
-	var paths []string
+func (n *node) paths(paths []string, at string, without []string) []string {
 	for _, name := range slices.Sorted(maps.Keys(n.entries)) {
 		path := name
 		if at != "" {
 			path = at + "/" + name
 		}
-		paths = append(append(paths, path), n.entries[name].paths(path)...)
+		if !slices.Contains(without, path) {
+			paths = n.entries[name].paths(append(paths, path), path, without)
+		}
 	}
 	return paths
 }
