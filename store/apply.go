@@ -53,7 +53,7 @@ type applier struct {
 	own      map[uint64]Stat // by inode: files that were renamed or given attributes
 	made     bool            // directories, since the last sync
 	room     budget          // for what is made new; what is staged has its own already
-	slots    map[string]bool // in swap: copies that begin made
+	slots    map[string]bool // in swap: copies that begin made and no change has taken
 	found    map[uint64][]keptFile
 	nested   map[string]bool // directories: whether they are folders of their own
 }
@@ -133,6 +133,7 @@ func (a *applier) moved(i int) {
 // finish makes the batch durable. When that fails nothing of it is: the caller
 // will redo it.
 func (a *applier) finish() {
+	a.dropCopies()
 	a.dirs.dropAll()
 	a.lockAgain()
 	err := a.need.sync(a.root.fs)

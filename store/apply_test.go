@@ -207,6 +207,23 @@ func TestOneContentIsPlacedAtManyPathsOfABatch(t *testing.T) {
 	r.noneLeft()
 }
 
+func TestAContentThatCouldNotBePlacedAtOneOfTwoPathsIsPlacedThereLater(t *testing.T) {
+	r := newRoot(t)
+	data := []byte("same")
+	r.user.Write("changed", []byte("old"))
+	r.user.Write("also changed", []byte("old"))
+	old, last := r.old("changed"), r.old("also changed")
+	r.user.Chmod("changed", 0o600)
+	r.stage(data)
+	results := r.Apply([]store.Change{place("changed", data, old), place("also changed", data, last)}, false)
+	wantErr(t, results[0].Err, store.ErrDiverged)
+	must(t, results[1].Err)
+	r.noneLeft()
+	r.stage(data)
+	must(t, r.one(place("changed", data, r.old("changed"))).Err)
+	r.noneLeft()
+}
+
 func TestEachOperationRefusesADiskThatIsNotAsExpected(t *testing.T) {
 	other := func(r testRoot, path string) *store.Stat {
 		old := r.old(path)

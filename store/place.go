@@ -63,6 +63,7 @@ func (a *applier) source(c Change) (source, error) {
 			return source{}, err
 		}
 	case a.slots[slot]:
+		delete(a.slots, slot)
 	case c.Content == zsync.EmptyContent:
 		if err := swap.Write(slot, nil); err != nil {
 			return source{}, err

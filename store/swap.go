@@ -88,6 +88,19 @@ func (a *applier) duplicateFor(c Change, need *toSync) error {
 	return nil
 }
 
+// dropCopies removes the copies that no change has taken: the disk was not as these
+// changes expected.
+func (a *applier) dropCopies() {
+	for _, c := range a.changes {
+		if slot := slotName(c); c.Op == OpPlace && a.slots[slot] {
+			delete(a.slots, slot)
+			if err := a.root.staging.swap.Remove(slot); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				a.root.swapped = false
+			}
+		}
+	}
+}
+
 func (a *applier) copyBytes(from, into File, c Change) error {
 	err := into.Clone(from)
 	if !errors.Is(err, errors.ErrUnsupported) {
