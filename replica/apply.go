@@ -211,9 +211,7 @@ func (o *outcome) take(s *step, result store.Result) {
 		o.kept(before, result)
 	}
 	if s.after == nil {
-		if before != nil {
-			r.forget(o.tx, before)
-		}
+		o.removed(before, &s.change)
 		return
 	}
 	after := s.after.clone()
@@ -235,6 +233,19 @@ func (o *outcome) take(s *step, result store.Result) {
 	r.disk.put(o.tx, after)
 	if s.change.Op == store.OpRename && after.kind == zsync.TypeDir {
 		r.scan.rename(o.now, s.change.From, s.change.Path)
+	}
+}
+
+// removed is for what was to be removed and is there no more. D forgets it, unless D
+// has come to know a later state of it since the batch was planned: then somebody else
+// removed that, which a scan shall find.
+func (o *outcome) removed(before *onDisk, c *store.Change) {
+	switch {
+	case before == nil:
+	case before.stat.SameFile(*c.Old):
+		o.replica.forget(o.tx, before)
+	default:
+		o.replica.scan.hintSoon(o.now, c.Path.Dir())
 	}
 }
 

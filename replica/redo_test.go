@@ -1,0 +1,34 @@
+package replica
+
+import "testing"
+
+// A person edits a file that a batch is about to remove, and once the edit is logged
+// deletes it. The batch was cut short, so it is found gone when the batch is redone.
+func TestAFileEditedAndDeletedAroundABatchCutShortIsDeletedForAll(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("file", "old") })
+	a.user().remove("file")
+	a.user().write("new", "makes the batch wait for a flush")
+	a.scan()
+	b.learn(a, -1)
+	b.run() // the content
+	b.pass(b.rep.Deadline())
+	flush := b.jobs
+	b.jobs = nil
+	b.user().write("file", "edited")
+	b.scan()
+	b.jobs = flush
+	b.run()
+	if len(b.jobs) != 1 {
+		t.Fatalf("%d jobs where the batch was to be\n%s", len(b.jobs), b.state())
+	}
+	b.jobs[0].do() // and nobody hears of it
+	b.user().remove("file")
+	if err := b.root.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.rest()
+	sync(a, b)
+	wantSame(a, b)
+	a.wantNames("new")
+}
