@@ -217,10 +217,11 @@ func (o *outcome) take(s *step, result store.Result) {
 	after := s.after.clone()
 	after.stat = result.Stat
 	if s.change.Op == store.OpRename {
-		o.keepMode(after, &s.change)
+		o.keepMode(after, before, &s.change)
 	}
 	path, found := r.disk.path(o.tx, after.place)
-	if !found || path != s.change.Path || s.made && !o.makeRoom(after) {
+	anew := s.made || s.key != after.key
+	if !found || path != s.change.Path || anew && !o.makeRoom(after) {
 		o.stray(s, result.Stat)
 		return
 	}
@@ -249,9 +250,13 @@ func (o *outcome) removed(before *onDisk, c *store.Change) {
 	}
 }
 
-// keepMode is for what was renamed, which leaves its mode as it is: another one is the
-// user's, who was faster, and a scan shall find it.
-func (o *outcome) keepMode(after *onDisk, c *store.Change) {
+// keepMode is for what was renamed, which leaves its mode as it is. Another one on the
+// disk is the user's, who was faster, and a scan shall find it; and what an earlier
+// change of the batch was to make of it counts only if that was done.
+func (o *outcome) keepMode(after, before *onDisk, c *store.Change) {
+	if before != nil {
+		after.mode = before.mode
+	}
 	if after.stat.Mode != c.Old.Mode {
 		after.stat.Mode = c.Old.Mode
 		o.replica.scan.hintSoon(o.now, c.Path.Dir())
@@ -288,7 +293,7 @@ func (o *outcome) carry(c *store.Change) {
 	}
 }
 
-// makeRoom is for what was made under a key that D has something under: either the
+// makeRoom is for what came under a key that D has something under: either the
 // scan was faster and has found it already; or a file that was to leave this role
 // before was gone, and the next scan shall find out where it went; or D came to
 // know the directory elsewhere, and then this one is another.

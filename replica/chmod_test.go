@@ -1,6 +1,9 @@
 package replica
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 // renaming returns two boxes of which the first has renamed a directory and a file;
 // the second has been ordered to, and has not begun.
@@ -49,4 +52,35 @@ func TestAChmodBetweenABatchCutShortAndItsRedoTravels(t *testing.T) {
 			t.Errorf("%s has mode %o\n%s", path, mode, a.tree())
 		}
 	}
+}
+
+func TestAChmodThatFailedBeforeARenameIsTriedAgain(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("d/file", "in it") })
+	link := b.fetch
+	b.fetch = nil
+	a.user().chmod("d", 0o770)
+	a.user().write("new", "keeps the batch open")
+	a.scan()
+	b.learn(a, -1)
+	a.user().rename("d", "e")
+	a.scan()
+	a.user().mkdir("d") // for which the other is put out of the way
+	a.scan()
+	b.learn(a, -1)
+	b.disk.Trouble(func(call string, _ bool) error {
+		if call == "chmod" {
+			return errors.New("input/output error")
+		}
+		return nil
+	})
+	b.pass(b.now.Add(batchWait))
+	if len(b.jobs) != 2 {
+		t.Fatalf("%d jobs where the fetch and the batch were to be\n%s", len(b.jobs), b.state())
+	}
+	b.run()
+	b.disk.Trouble(nil)
+	b.fetch = link
+	b.rest()
+	sync(a, b)
+	wantSame(a, b)
 }
