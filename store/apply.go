@@ -137,6 +137,9 @@ func (a *applier) finish() {
 	a.dirs.dropAll()
 	a.lockAgain()
 	err := a.need.sync(a.root.fs)
+	if err != nil { // what was staged meanwhile may have been in that sync
+		err = errors.Join(err, a.root.unstageAll(a.root.staging.takeFresh()))
+	}
 	if err == nil && len(a.unlocked) > 0 {
 		if names, listErr := a.root.unlocked.Names(); listErr == nil {
 			_ = a.root.forgetUnlocked(names) // a record that stays finds nothing to set back

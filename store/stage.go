@@ -263,7 +263,7 @@ func (r *Root) Flush() error {
 		return nil
 	}
 	var need toSync
-	for content := range fresh {
+	for _, content := range fresh {
 		if dir, err := r.staging.where(content); err == nil {
 			need.file(dir, content.String())
 		}
@@ -272,8 +272,15 @@ func (r *Root) Flush() error {
 	if err == nil {
 		return nil
 	}
-	for content := range fresh {
+	return fmt.Errorf("store: flush: %w", errors.Join(err, r.unstageAll(fresh)))
+}
+
+// unstageAll takes away contents of which nobody can tell any more whether they will
+// be durable: a sync that failed leaves them looking as if they were, and the next one
+// says so.
+func (r *Root) unstageAll(contents []zsync.Digest) (err error) {
+	for _, content := range contents {
 		err = errors.Join(err, r.Unstage(content))
 	}
-	return fmt.Errorf("store: flush: %w", err)
+	return err
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -272,5 +273,39 @@ func TestFlushedContentSurvivesEveryCrash(t *testing.T) {
 		for _, digest := range r.Unfinished() {
 			t.Errorf("seed %d: %s is torn and still there", seed, digest)
 		}
+	}
+}
+
+// A sync of the whole file system that fails takes bytes for written that are not, and
+// the sync of a file after it says that all is well.
+func TestWhatWasStagedDuringASyncThatFailedIsNotPlaced(t *testing.T) {
+	r := newRoot(t)
+	data := made("staged", 5000)
+	for _, err := range r.Stage(pieces(data)) {
+		must(t, err)
+	}
+	var changes []store.Change
+	for i := range 30 {
+		changes = append(changes, place(zsync.Path(fmt.Sprintf("d%02d", i)), nil, nil))
+		changes[i].Op, changes[i].Mode = store.OpMkdir, 0o755
+	}
+	r.disk.Trouble(func(call string, _ bool) error {
+		if call == "sync" {
+			return errors.New("input/output error")
+		}
+		return nil
+	})
+	for _, result := range r.Apply(changes, false) {
+		if result.Err == nil {
+			t.Fatal("the sync did not fail")
+		}
+	}
+	r.disk.Trouble(nil)
+	must(t, r.Flush())
+	wantErr(t, r.one(place("file", data, nil)).Err, store.ErrGone)
+	r.stage(data)
+	must(t, r.one(place("file", data, nil)).Err)
+	if disk := r.disk.Crash(); !bytes.Equal(disk.User().Read("file"), data) {
+		t.Error("other bytes after a power cut")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -143,11 +145,11 @@ func (s *staging) forget(content zsync.Digest) {
 	delete(s.fresh, content)
 }
 
-// takeFresh returns what was written since it was called last.
-func (s *staging) takeFresh() map[zsync.Digest]struct{} {
+// takeFresh returns what was written since it was called last, ascending.
+func (s *staging) takeFresh() []zsync.Digest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	taken := s.fresh
+	taken := slices.SortedFunc(maps.Keys(s.fresh), zsync.Digest.Compare)
 	s.fresh = map[zsync.Digest]struct{}{}
 	return taken
 }
