@@ -226,6 +226,26 @@ func (s *disk) holds(tx kv.Tx, dir uint64) (found bool) {
 	return found
 }
 
+// kidsStep is how many names of a directory are looked at together.
+const kidsStep = 256
+
+// eachKid yields what D has in a directory, in the order of names, until yield returns
+// false, and reports whether it did not. What was yielded may be changed meanwhile.
+func (s *disk) eachKid(tx kv.Tx, dir uint64, yield func(*onDisk) bool) bool {
+	for from := (place{parent: dir}); ; {
+		kids := s.someKids(tx, from, kidsStep)
+		for _, d := range kids {
+			if !yield(d) {
+				return false
+			}
+		}
+		if len(kids) < kidsStep {
+			return true
+		}
+		from.name = kids[len(kids)-1].place.name + "\x00" // the next name in order
+	}
+}
+
 // someKids returns the keys of the first of what D has in a directory, from a
 // name on.
 func (s *disk) someKids(tx kv.Tx, from place, most int) (all []*onDisk) {

@@ -283,7 +283,7 @@ func (d *drafting) move(f *finding, dir dirRef) []draft {
 		return d.promote(f, dir, old)
 	}
 	to := place{dir.node, f.path.Base()}
-	if d.replica.disk.at(d.tx, to) != nil {
+	if in := d.replica.disk.at(d.tx, to); in != nil && (in.key != old.key || !d.replica.isAstray(d.tx, f)) {
 		return nil
 	}
 	op := Op{

@@ -34,6 +34,7 @@ type finding struct {
 	target   string
 	young    bool
 	edited   bool // foundMove: the content is another than D's
+	back     bool // foundMove: nothing was moved here, but elsewhere, and is to be here again
 	leaves   bool // it may take something out of the visible tree
 	replaced bool // foundGone: something of another type is there instead
 	done     bool

@@ -2,9 +2,6 @@ package replica
 
 import "github.com/zsync/zsync"
 
-// kidsStep is how many names of a deleted directory are looked at together.
-const kidsStep = 256
-
 // addGone drafts the removal of what D has; of a directory, after all that D has
 // in it. What does not fit is for the next body: by then D has less.
 func (d *drafting) addGone(f *finding) bool {
@@ -17,19 +14,9 @@ func (d *drafting) addGone(f *finding) bool {
 
 // goneBelow drafts the removal of everything in a directory.
 func (d *drafting) goneBelow(dir uint64, depth int) bool {
-	for from := (place{parent: dir}); depth <= zsync.PathDepthMax; {
-		kids := d.replica.disk.someKids(d.tx, from, kidsStep)
-		for _, kid := range kids {
-			if kid.kind == zsync.TypeDir && !d.goneBelow(kid.key.node, depth+1) || !d.gone(kid, nil) {
-				return false
-			}
-		}
-		if len(kids) < kidsStep {
-			return true
-		}
-		from.name = kids[len(kids)-1].place.name + "\x00" // the next name in order
-	}
-	return true
+	return depth > zsync.PathDepthMax || d.replica.disk.eachKid(d.tx, dir, func(kid *onDisk) bool {
+		return (kid.kind != zsync.TypeDir || d.goneBelow(kid.key.node, depth+1)) && d.gone(kid, nil)
+	})
 }
 
 // gone drafts the removal of one thing. Where nothing of it is in L any more, or it

@@ -18,10 +18,12 @@ const bucketIgnored = "ignored"
 // knew, marked, until the next look at it after it is ignored no more. What is
 // missing then was deleted while nobody looked, so D forgets it, and L is asked.
 type apart struct {
-	rules  ignorer
-	nested map[zsync.Path]bool    // directories that are folders of their own
-	dirs   memo[uint64, dirApart] // of L
-	stale  bool                   // nested has changed
+	rules   ignorer
+	shared  ignorer                // those of rules that are not of this device alone
+	nested  map[zsync.Path]bool    // directories that are folders of their own
+	dirs    memo[uint64, dirApart] // of L
+	stale   bool                   // nested has changed
+	strayed bool                   // there may be something in bucketAstray
 }
 
 // dirApart is where L shows a directory, and whether it is left alone.
@@ -30,7 +32,7 @@ type dirApart struct {
 	left bool
 }
 
-func newApart() apart { return apart{nested: map[zsync.Path]bool{}} }
+func newApart() apart { return apart{nested: map[zsync.Path]bool{}, strayed: true} }
 
 // leaves reports whether what is at a path of this disk is left alone, if the
 // directory that it is in is not.
@@ -98,6 +100,7 @@ func (r *Replica) leave(tx kv.Tx, node uint64) bool {
 		return false
 	}
 	tx.Put(bucketIgnored, nodeKey(node), []byte{})
+	r.noteAstray(tx, node)
 	return true
 }
 
@@ -109,6 +112,7 @@ func (r *Replica) letGo(tx kv.Tx, node uint64) {
 			continue
 		}
 		if path, found := r.disk.path(tx, d.place); found && !d.key.isCopy() && (r.apart.leavesDir(path.Dir()) || r.leavesKnown(tx, d, path)) {
+			r.setAsideTree(tx, d)
 			r.dropTree(tx, d)
 		}
 	}
@@ -127,7 +131,7 @@ func (r *Replica) takeRules(tx kv.Tx) {
 	}
 	if r.tree.ruled {
 		before := r.apart.rules
-		r.apart.rules = r.ignorerOf(tx)
+		r.takePatterns(tx)
 		r.setApart(tx, rootNode, "", false, &before, 0)
 		r.dropLeftFindings(tx)
 		r.scan.nextFull = r.now
@@ -139,23 +143,20 @@ func (r *Replica) takeRules(tx kv.Tx) {
 // setApart marks what is ignored by the old patterns or the new in a directory of D:
 // what the new ones do not ignore loses the mark when it is looked at.
 func (r *Replica) setApart(tx kv.Tx, dir uint64, path zsync.Path, left bool, before *ignorer, depth int) {
-	for from := (place{parent: dir}); depth <= zsync.PathDepthMax; {
-		kids := r.disk.someKids(tx, from, kidsStep)
-		for _, d := range kids {
-			at, isDir := path.Join(d.place.name), d.kind == zsync.TypeDir
-			leaves := left || !d.key.isCopy() && before.ignores(string(at), isDir) || r.leavesKnown(tx, d, at)
-			if leaves {
-				r.markApart(tx, d)
-			}
-			if isDir {
-				r.setApart(tx, d.key.node, at, leaves, before, depth+1)
-			}
-		}
-		if len(kids) < kidsStep {
-			return
-		}
-		from.name = kids[len(kids)-1].place.name + "\x00" // the next name in order
+	if depth > zsync.PathDepthMax {
+		return
 	}
+	r.disk.eachKid(tx, dir, func(d *onDisk) bool {
+		at, isDir := path.Join(d.place.name), d.kind == zsync.TypeDir
+		leaves := left || !d.key.isCopy() && before.ignores(string(at), isDir) || r.leavesKnown(tx, d, at)
+		if leaves {
+			r.markApart(tx, d)
+		}
+		if isDir {
+			r.setApart(tx, d.key.node, at, leaves, before, depth+1)
+		}
+		return true
+	})
 }
 
 func (r *Replica) markApart(tx kv.Tx, d *onDisk) {
@@ -311,16 +312,5 @@ func (r *Replica) nest(l store.Listing) {
 
 // holdsLeftAlone reports whether D has nothing in a directory but what is left alone.
 func (r *Replica) holdsLeftAlone(tx kv.Tx, dir uint64) bool {
-	for from := (place{parent: dir}); ; {
-		kids := r.disk.someKids(tx, from, kidsStep)
-		for _, d := range kids {
-			if !d.kept && !r.leftAside(tx, d) {
-				return false
-			}
-		}
-		if len(kids) < kidsStep {
-			return true
-		}
-		from.name = kids[len(kids)-1].place.name + "\x00" // the next name in order
-	}
+	return r.disk.eachKid(tx, dir, func(d *onDisk) bool { return d.kept || r.leftAside(tx, d) })
 }

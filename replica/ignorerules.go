@@ -170,12 +170,14 @@ func (r *Replica) IgnoreHere(tx kv.Tx, add, remove []string) error {
 	return tx.Err()
 }
 
-// ignorerOf compiles the patterns in force.
-func (r *Replica) ignorerOf(tx kv.Tx) ignorer {
-	rules := r.IgnoreRules(tx)
-	texts := make([]string, len(rules))
-	for i, rule := range rules {
-		texts[i] = rule.Pattern
+// takePatterns compiles the patterns in force.
+func (r *Replica) takePatterns(tx kv.Tx) {
+	var all, shared []string
+	for _, rule := range r.IgnoreRules(tx) {
+		all = append(all, rule.Pattern)
+		if rule.Source != IgnoreHere {
+			shared = append(shared, rule.Pattern)
+		}
 	}
-	return newIgnorer(texts)
+	r.apart.rules, r.apart.shared = newIgnorer(all), newIgnorer(shared)
 }

@@ -15,6 +15,7 @@ import (
 const (
 	bucketKept   = "kept"   // name in the versions area -> content 32 | stat
 	bucketKeptOf = "keptof" // content[:16] | name -> nothing
+	bucketAside  = "aside"  // content[:16] | path -> nothing: files that D let go, and the cache remembers
 	bucketLists  = "lists"  // content[:16] | list hash[:16] -> list node
 )
 
@@ -37,7 +38,32 @@ func (r *Replica) Locate(tx kv.Tx, content zsync.Digest) (span store.Span, found
 	if r.contents.has(content) {
 		return store.Span{Area: store.InStaging, Content: content}, true
 	}
-	return store.Span{}, false
+	return locateAside(tx, content)
+}
+
+// setAsideTree remembers what D is about to let go, and stays on the disk: it may be
+// the only copy.
+func (r *Replica) setAsideTree(tx kv.Tx, d *onDisk) {
+	if d.kind == zsync.TypeDir {
+		r.disk.eachKid(tx, d.key.node, func(kid *onDisk) bool {
+			r.setAsideTree(tx, kid)
+			return true
+		})
+	}
+	if path, found := r.disk.path(tx, d.place); found && d.kind == zsync.TypeFile && !d.young {
+		tx.Put(bucketAside, keptOfKey(d.content, string(path)), nil)
+	}
+}
+
+func locateAside(tx kv.Tx, content zsync.Digest) (span store.Span, found bool) {
+	kv.ScanPrefix(tx, bucketAside, content[:16], func(key, _ []byte) bool {
+		path := zsync.Path(key[16:])
+		c, cached := getCached(tx, path)
+		found = cached && c.content == content
+		span = store.Span{Area: store.InTree, Path: path, Content: content, Stat: c.stat}
+		return !found
+	})
+	return span, found
 }
 
 func keptOfKey(content zsync.Digest, kept string) []byte {
@@ -131,7 +157,7 @@ func (r *Replica) Relist(tx kv.Tx, content zsync.Digest) {
 
 // dropList forgets the list of a content that this disk does not have any more.
 func dropList(tx kv.Tx, content zsync.Digest) {
-	for _, bucket := range []string{bucketHave, bucketKeptOf} {
+	for _, bucket := range []string{bucketHave, bucketKeptOf, bucketAside} {
 		used := false
 		kv.ScanPrefix(tx, bucket, content[:16], func(_, _ []byte) bool {
 			used = true

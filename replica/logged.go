@@ -108,6 +108,9 @@ func (r *Replica) loggedFinding(f *finding) {
 	switch f.kind {
 	case foundMove:
 		r.scan.foundAgain(f.key)
+		if f.back {
+			r.scan.enqueue(f.path.Dir()) // its conflict copies were left alone
+		}
 		if f.stat.Type == zsync.TypeDir {
 			r.scan.enqueue(f.path)
 		}

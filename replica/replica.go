@@ -76,7 +76,7 @@ func Open(tx kv.Tx, cfg Config) (*Replica, error) {
 		scan: newScanner(), findings: newFindings(), plan: newPlanner(), contents: newContents(),
 		batch: newBatch(), problems: newProblems(), apart: newApart(),
 	}
-	r.apart.rules = r.ignorerOf(tx)
+	r.takePatterns(tx)
 	return r, tx.Err()
 }
 
@@ -187,6 +187,7 @@ func (r *Replica) work(tx kv.Tx, now time.Time) {
 	r.now, r.more = now, false
 	r.takeRules(tx)
 	r.assess(tx)
+	r.bringStraysBack(tx)
 	r.brakeOn(tx, now)
 	r.scanOn(tx, now)
 	r.applyWhenQuiet(tx, now)

@@ -199,6 +199,7 @@ func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {
 func (r *Replica) lostSource(tx kv.Tx, now time.Time, digest zsync.Digest) {
 	switch from, found := r.Locate(tx, digest); {
 	case found && from.Area == store.InTree:
+		tx.Delete(bucketAside, keptOfKey(digest, string(from.Path)))
 		r.scan.hintSoon(now, from.Path.Dir())
 	case found && from.Area == store.InVersions:
 		dropKept(tx, digest, from.Kept)
