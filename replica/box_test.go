@@ -37,10 +37,12 @@ type box struct {
 	passed time.Duration // of the disk's clock
 	// applying: the power is being cut, so a look at the disk after a batch says nothing.
 	applying  bool
-	applied   []string     // the last batch, for failures
-	touched   bool         // users may touch files: see tree
-	noHash    bool         // hashing is a failure
-	onCopy    func() error // before a copy is made
+	applied   []string             // the last batch, for failures
+	touched   bool                 // users may touch files: see tree
+	noHash    bool                 // hashing is a failure
+	failing   map[zsync.Path]error // what reading these files and directories ends in
+	hashes    int                  // how often a file was to be hashed
+	onCopy    func() error         // before a copy is made
 	onUnstage func(zsync.Digest)
 }
 
@@ -185,6 +187,9 @@ func (b *box) take(out Output) {
 	for _, dir := range out.List {
 		b.job(func() func(kv.Tx) {
 			l := b.root.List(dir)
+			if err := b.failing[dir]; err != nil {
+				l = store.Listing{Path: dir, Err: err}
+			}
 			return func(tx kv.Tx) { b.rep.Listed(tx, b.now, l) }
 		})
 	}
@@ -237,6 +242,10 @@ func (b *box) take(out Output) {
 func (b *box) hash(j store.HashJob) store.Hashed {
 	if b.noHash {
 		b.t.Fatalf("%c: hashes %s", b.letter, j.Path)
+	}
+	b.hashes++
+	if err := b.failing[j.Path]; err != nil {
+		return store.Hashed{Path: j.Path, Err: err}
 	}
 	h := b.root.Hash(j)
 	h.Young = h.Err == nil && h.Stat.CtimeNS > bootTime.Add(b.passed-2*time.Second).UnixNano()

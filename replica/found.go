@@ -242,7 +242,7 @@ func (r *Replica) Hashed(tx kv.Tx, now time.Time, hashed []store.Hashed) {
 
 func (r *Replica) hashDone(tx kv.Tx, now time.Time, t *task, h store.Hashed) {
 	delete(r.scan.delays, h.Path)
-	r.problems.clear(h.Path, "unreadable")
+	r.readable(h.Path)
 	r.KeepList(tx, h.Content, h.List)
 	if h.Young {
 		r.scan.hintAt(now, now.Add(youngAfter), h.Path.Dir())
@@ -255,10 +255,10 @@ func (r *Replica) hashDone(tx kv.Tx, now time.Time, t *task, h store.Hashed) {
 }
 
 // hashFailed looks again later at a file that did not hold still, each time
-// after twice the time.
+// after twice the time; and at one that cannot be read.
 func (r *Replica) hashFailed(now time.Time, h store.Hashed) {
 	if !isDiverged(h.Err) {
-		r.problems.set(h.Path, "unreadable", h.Err.Error())
+		r.unreadable(now, h.Path, h.Path.Dir(), h.Err)
 		return
 	}
 	delay := min(max(2*r.scan.delays[h.Path], settleFirst), settleMax)

@@ -186,6 +186,7 @@ func (r *Replica) dropLeftFindings(tx kv.Tx) {
 			delete(r.scan.fresh, path)
 		}
 	}
+	r.dropLeftFailed()
 	for key := range r.scan.missing {
 		if d := r.disk.get(tx, key); d == nil || d.apart {
 			delete(r.scan.missing, key)

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,10 +44,13 @@ func (r *Replica) join(tx kv.Tx, now time.Time, l store.Listing) {
 	if l.Err == nil {
 		r.retain(l)
 	}
-	if l.Err != nil {
-		r.problems.set(l.Path, listProblem(l.Err), l.Err.Error())
-	} else {
-		r.problems.clear(l.Path, "unreadable")
+	switch {
+	case errors.Is(l.Err, store.ErrNested):
+		r.problems.set(l.Path, CodeNested, l.Err.Error())
+	case l.Err != nil:
+		r.unreadable(now, l.Path, l.Path, l.Err)
+	default:
+		r.readable(l.Path)
 		r.problems.clear(l.Path, CodeNested)
 	}
 }
@@ -72,6 +76,7 @@ func (r *Replica) retain(l store.Listing) {
 		return found
 	}
 	r.findings.retain(l.Path, present)
+	r.retainFailed(l.Path, present)
 	maps.DeleteFunc(r.scan.held, func(path zsync.Path, _ store.Entry) bool {
 		return path.Dir() == l.Path && !present(path.Base())
 	})

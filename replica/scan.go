@@ -44,6 +44,7 @@ type scanner struct {
 	renames []renamed                    // the oldest first
 	delays  map[zsync.Path]time.Duration // of files that did not hold still
 	large   map[zsync.Path]store.Stat    // large files that are given time to grow
+	failed  map[zsync.Path]time.Duration // what could not be read, and how long it waits for its next try
 
 	tasks   map[zsync.Path]*task // files to be hashed
 	backlog []*task              // those that are not yet ordered
@@ -75,7 +76,8 @@ func newScanner() scanner {
 	return scanner{
 		queued: map[zsync.Path]bool{}, listing: map[zsync.Path]bool{}, listed: map[zsync.Path]bool{},
 		hints: map[zsync.Path]hint{}, delays: map[zsync.Path]time.Duration{}, large: map[zsync.Path]store.Stat{},
-		tasks: map[zsync.Path]*task{}, missing: map[diskKey]absence{}, held: map[zsync.Path]store.Entry{},
+		failed: map[zsync.Path]time.Duration{},
+		tasks:  map[zsync.Path]*task{}, missing: map[diskKey]absence{}, held: map[zsync.Path]store.Entry{},
 		fresh: map[zsync.Path]bool{}, unusable: map[diskKey]zsync.Path{},
 	}
 }

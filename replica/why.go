@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,14 +42,6 @@ type Reason struct {
 	Lacks []Want
 	// Now is where it was moved to, with Code CodeMoved.
 	Now zsync.Path
-}
-
-// listProblem is the code of a directory that could not be read.
-func listProblem(err error) string {
-	if errors.Is(err, store.ErrNested) {
-		return CodeNested
-	}
-	return "unreadable"
 }
 
 // Why tells how a path stands: the first of its reasons that holds.

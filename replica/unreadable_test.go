@@ -1,0 +1,88 @@
+package replica
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zsync/zsync"
+)
+
+// live does what there is to do until some time has passed.
+func (b *box) live(long time.Duration) {
+	b.t.Helper()
+	for end := b.now.Add(long); ; {
+		for b.run() {
+		}
+		due := b.rep.Deadline()
+		if due.IsZero() || due.After(end) {
+			b.pass(end)
+			return
+		}
+		b.pass(due)
+	}
+}
+
+func TestAFileThatCouldNotBeReadIsTriedAgain(t *testing.T) {
+	a := newBox(t, 'a')
+	a.rest()
+	a.user().write("d/x", "one")
+	a.failing = map[zsync.Path]error{"d/x": syscall.EIO}
+	a.rep.Hinted(a.now, nil, true)
+	a.live(3 * time.Minute)
+	if a.problem("d/x", "unreadable") == "" {
+		t.Fatal("nothing says that it cannot be read")
+	}
+	a.failing = nil
+	a.live(2 * time.Minute)
+	if why := a.problem("d/x", "unreadable"); why != "" || a.status().Files != 1 {
+		t.Fatalf("%q, %+v", why, a.status())
+	}
+}
+
+func TestADirectoryThatCouldNotBeReadIsTriedAgain(t *testing.T) {
+	a := newBox(t, 'a')
+	a.rest()
+	a.user().write("d/x", "one")
+	a.failing = map[zsync.Path]error{"d": syscall.EIO}
+	a.rep.Hinted(a.now, nil, true)
+	a.live(3 * time.Minute)
+	if a.problem("d", "unreadable") == "" || a.status().Files != 0 {
+		t.Fatalf("%+v", a.status())
+	}
+	a.failing = nil
+	a.live(2 * time.Minute)
+	if why := a.problem("d", "unreadable"); why != "" || a.status().Files != 1 {
+		t.Fatalf("%q, %+v", why, a.status())
+	}
+}
+
+func TestNothingIsSaidOfAFileThatCouldNotBeReadOnceItIsGone(t *testing.T) {
+	a := newBox(t, 'a')
+	a.rest()
+	a.user().write("d/x", "one")
+	a.failing = map[zsync.Path]error{"d/x": syscall.EIO}
+	a.rep.Hinted(a.now, nil, true)
+	a.live(time.Minute)
+	a.user().remove("d")
+	a.live(2 * time.Minute)
+	a.rep.Hinted(a.now, nil, true)
+	a.live(time.Minute)
+	if p := a.status().Problems; len(p) != 0 {
+		t.Fatalf("%+v", p)
+	}
+}
+
+func TestAFileThatIsNeverReadIsTriedAtLeastOnceAMinuteButNotMore(t *testing.T) {
+	a := newBox(t, 'a')
+	a.rest()
+	a.user().write("x", "one")
+	a.failing = map[zsync.Path]error{"x": syscall.EIO}
+	a.rep.Hinted(a.now, nil, true)
+	a.live(2 * time.Minute)
+	tries := a.hashes
+	a.live(30 * time.Minute)
+	if n := a.hashes - tries; n < 29 || n > 31 {
+		t.Fatalf("%d tries in 30 minutes", n)
+	}
+}
