@@ -22,6 +22,9 @@ func (r *Replica) astray(tx kv.Tx, node uint64) (d *onDisk, path zsync.Path) {
 	if d == nil || d.apart || d.kept || !s.visible || d.place == s.place {
 		return nil, ""
 	}
+	if d.place == r.tree.load(tx, node).location().place {
+		return nil, "" // it is ignored for the name that it has because another has this one
+	}
 	to := r.dirApart(tx, s.place.parent, 0).path.Join(s.place.name)
 	if !r.apart.shared.ignoresWithin(string(to), s.dir) {
 		return nil, ""

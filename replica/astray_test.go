@@ -25,6 +25,38 @@ func TestWhatWasMovedIntoWhatIsIgnoredByWhoDidNotKnowIsWhereItWasAgain(t *testin
 	wantSame(a, b, c)
 }
 
+func TestAFileWhoseNameIsTakenIsNotMovedBackWithoutEnd(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("p", "one") })
+	a.ignore("*.x")
+	a.ignore("!q.x")
+	scanAll(a, b)
+	a.user().write("q.x", "two")
+	a.scan()
+	b.user().rename("p", "q.x") // which is shown under a name that is ignored
+	b.scan()
+	scanAll(a, b)
+	wantRest(a, b)
+	if all := b.contents(); !all["one"] || !all["two"] {
+		t.Fatalf("%s", b.tree())
+	}
+}
+
+func TestAFileThatIsMovedOutOfWhatIsIgnoredArrivesThoughAConflictCopyOfItWasThereToo(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("d/q", "one") })
+	a.user().write("d/q", "of a")
+	b.user().write("d/q", "of b")
+	scanAll(a, b)
+	wantSame(a, b)
+	b.user().rename("d/q", "p")
+	b.scan()
+	a.ignore("d/")
+	scanAll(a, b)
+	wantRest(a, b)
+	if a.synced() != b.synced() || a.synced() == "" {
+		t.Fatal(trees([]*box{a, b}))
+	}
+}
+
 func TestADirectoryThatWasMovedIntoWhatIsIgnoredIsWhereItWasAgain(t *testing.T) {
 	a, b := pairOf(t, func(u user) { u.write("d/e/x", "one"); u.write("d/y", "two") })
 	b.user().mkdir("archive")

@@ -531,7 +531,14 @@ func (b *box) state() string {
 	text := fmt.Sprintf("queue %v listing %v tasks %d held %v missing %d findings %d batch %d steps in state %d, cursor %x blocked %d ready %d rests %v asleep %v wants %d deadline %v now %v jobs %d\nlast batch %q",
 		r.scan.queue, r.scan.listing, len(r.scan.tasks), r.scan.held, len(r.scan.missing), len(r.findings.at), len(r.batch.steps), r.batch.state,
 		r.plan.cursor, r.plan.blocked, len(r.plan.ready), r.plan.rests, r.plan.asleep, r.contents.outstanding, r.Deadline(), b.now, len(b.jobs), b.applied)
+	for _, f := range r.findings.at {
+		text += fmt.Sprintf("\nfound %+v", *f)
+	}
 	_ = b.db.View(func(tx kv.Tx) error {
+		tx.Scan(bucketDirty, nil, func(key, _ []byte) bool {
+			text += fmt.Sprintf("\ndirty %x", key)
+			return true
+		})
 		tx.Scan(bucketTodo, nil, func(key, _ []byte) bool {
 			node := binary.BigEndian.Uint64(key)
 			text += fmt.Sprintf("\ntodo %d: L %+v\n", node, r.tree.shown(tx, node))

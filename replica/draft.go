@@ -71,6 +71,7 @@ func (r *Replica) Body(tx kv.Tx, writer zsync.WriterID, seq uint64) []byte {
 		}
 		r.findings.each(kind, d.add)
 	}
+	r.more = r.more || len(r.tree.dirty.fresh) > 0
 	r.disk.save(tx)
 	if len(d.drafts) == 0 {
 		return nil

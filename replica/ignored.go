@@ -111,7 +111,7 @@ func (r *Replica) letGo(tx kv.Tx, node uint64) {
 		if !d.apart || r.leavesNode(tx, node) || !r.tree.look(tx, node).visible {
 			continue
 		}
-		if path, found := r.disk.path(tx, d.place); found && !d.key.isCopy() && (r.apart.leavesDir(path.Dir()) || r.leavesKnown(tx, d, path)) {
+		if path, found := r.disk.path(tx, d.place); found && (r.apart.leavesDir(path.Dir()) || !d.key.isCopy() && r.leavesKnown(tx, d, path)) {
 			r.setAsideTree(tx, d)
 			r.dropTree(tx, d)
 		}

@@ -194,6 +194,7 @@ func (r *Replica) work(tx kv.Tx, now time.Time) {
 	r.planOn(tx, now)
 	r.flushAhead()
 	r.dropLists(tx)
+	r.more = r.more || len(r.tree.dirty.fresh) > 0
 	r.disk.save(tx)
 	if !r.more && r.disk.totals.needFiles == 0 && len(r.findings.at) == 0 && !r.scan.busy() {
 		r.forgetMemos()
