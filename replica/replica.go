@@ -193,6 +193,7 @@ func (r *Replica) work(tx kv.Tx, now time.Time) {
 	r.applyWhenQuiet(tx, now)
 	r.planOn(tx, now)
 	r.flushAhead()
+	r.endFetchTrouble()
 	r.dropLists(tx)
 	r.more = r.more || len(r.tree.dirty.fresh) > 0
 	r.disk.save(tx)

@@ -195,6 +195,14 @@ func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {
 	}
 }
 
+// endFetchTrouble: whose fetching failed is not wanted any more.
+func (r *Replica) endFetchTrouble() {
+	if len(r.contents.by) == 0 {
+		r.problems.clear("", "fetch")
+		r.problems.clear("", "space")
+	}
+}
+
 // lostSource: what D or the versions area was said to hold could not be copied.
 func (r *Replica) lostSource(tx kv.Tx, now time.Time, digest zsync.Digest) {
 	switch from, found := r.Locate(tx, digest); {
