@@ -64,10 +64,10 @@ func (r *Replica) Try(tx kv.Tx, s *Step) Trial {
 	if s.Do == StepMove {
 		at = s.From
 	}
-	d := r.known(tx, at)
+	d := r.disk.atPath(tx, at)
 	if d == nil && s.Known != "" {
 		at = s.Known
-		d = r.known(tx, at)
+		d = r.disk.atPath(tx, at)
 	}
 	if r.busy(at) || r.busy(s.Path) || d != nil && d.young {
 		if d != nil && d.young {
@@ -84,14 +84,6 @@ func (r *Replica) Try(tx kv.Tx, s *Step) Trial {
 	return r.tryPut(s, d)
 }
 
-// known returns what D has at a path, or nil.
-func (r *Replica) known(tx kv.Tx, path zsync.Path) *onDisk {
-	if dir, found := r.disk.dirNode(tx, path.Dir()); found {
-		return r.disk.at(tx, place{dir, path.Base()})
-	}
-	return nil
-}
-
 const (
 	whyOther = "something else is there now"
 	whyDir   = "a directory is there now"
@@ -105,7 +97,7 @@ func (s *Step) expects(d *onDisk) bool {
 
 func (r *Replica) tryMove(tx kv.Tx, s *Step, d *onDisk) Trial {
 	switch {
-	case d == nil && r.known(tx, s.Path) != nil:
+	case d == nil && r.disk.atPath(tx, s.Path) != nil:
 		return Trial{Verdict: DoneSo}
 	case d == nil:
 		return Trial{Verdict: Undoable, Why: whyGone}

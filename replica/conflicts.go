@@ -37,6 +37,9 @@ type Conflict struct {
 // is on the disk may be another than what is known.
 var ErrBusy = errors.New("it is being looked at or changed at this moment; try again")
 
+// ErrTooMany is returned for a conflict of more versions than one event can settle.
+var ErrTooMany = errors.New("it has more versions than can be settled together; remove some of the copies by hand first")
+
 // Conflicts returns what clashed and of which this disk has a conflict copy,
 // ascending by path. It reads a key for each thing on the disk, and no record but
 // those of conflicts.
@@ -116,25 +119,13 @@ func (r *Replica) Choose(tx kv.Tx, writer zsync.WriterID, seq uint64, choices []
 			return nil, 0, err
 		}
 		if !d.append(drafts...) {
+			if n == 0 {
+				return nil, 0, fmt.Errorf("%s: %w", choices[0].Versions[0].Path, ErrTooMany)
+			}
 			break
 		}
 	}
-	if len(d.drafts) == 0 {
-		return nil, n, nil
-	}
-	r.drafts = d.drafts
-	ops := make(Body, len(d.drafts))
-	for i := range d.drafts {
-		ops[i] = d.drafts[i].op
-	}
-	return EncodeBody(ops), n, nil
-}
-
-func newDrafting(r *Replica, tx kv.Tx, writer zsync.WriterID, seq uint64) *drafting {
-	return &drafting{
-		replica: r, tx: tx, writer: writer, seq: seq, bytes: bodyHeadBytesMax,
-		dirs: map[zsync.Path]dirRef{}, used: map[zsync.NodeID]bool{}, removed: map[diskKey]bool{},
-	}
+	return d.body(), n, nil
 }
 
 // choose drafts what settles one conflict.

@@ -472,6 +472,14 @@ func (s *disk) dirNode(tx kv.Tx, path zsync.Path) (uint64, bool) {
 	return d.key.node, true
 }
 
+// atPath returns what D has at a path, or nil.
+func (s *disk) atPath(tx kv.Tx, path zsync.Path) *onDisk {
+	if dir, known := s.dirNode(tx, path.Dir()); known {
+		return s.at(tx, place{dir, path.Base()})
+	}
+	return nil
+}
+
 // path returns where a place lies on this disk. It is false when a directory
 // above is not on this disk.
 func (s *disk) path(tx kv.Tx, p place) (zsync.Path, bool) {

@@ -60,10 +60,7 @@ func (r *Replica) Body(tx kv.Tx, writer zsync.WriterID, seq uint64) []byte {
 	if !r.worthLogging() {
 		return nil
 	}
-	d := &drafting{
-		replica: r, tx: tx, writer: writer, seq: seq, bytes: bodyHeadBytesMax,
-		dirs: map[zsync.Path]dirRef{}, used: map[zsync.NodeID]bool{}, removed: map[diskKey]bool{},
-	}
+	d := newDrafting(r, tx, writer, seq)
 	d.drafts = make([]draft, 0, min(len(r.findings.at), BodyOpsMax))
 	for kind := range foundKinds {
 		if d.full || kind == foundGone && len(d.drafts) > 0 {
@@ -73,15 +70,28 @@ func (r *Replica) Body(tx kv.Tx, writer zsync.WriterID, seq uint64) []byte {
 	}
 	r.more = r.more || len(r.tree.dirty.fresh) > 0
 	r.disk.save(tx)
+	return d.body()
+}
+
+func newDrafting(r *Replica, tx kv.Tx, writer zsync.WriterID, seq uint64) *drafting {
+	return &drafting{
+		replica: r, tx: tx, writer: writer, seq: seq, bytes: bodyHeadBytesMax,
+		dirs: map[zsync.Path]dirRef{}, used: map[zsync.NodeID]bool{}, removed: map[diskKey]bool{},
+	}
+}
+
+// body ends the drafting: what is drafted waits to be logged. It is nil where nothing
+// is.
+func (d *drafting) body() []byte {
 	if len(d.drafts) == 0 {
 		return nil
 	}
-	r.drafts = d.drafts
-	body := make(Body, len(d.drafts))
+	d.replica.drafts = d.drafts
+	ops := make(Body, len(d.drafts))
 	for i := range d.drafts {
-		body[i] = d.drafts[i].op
+		ops[i] = d.drafts[i].op
 	}
-	return EncodeBody(body)
+	return EncodeBody(ops)
 }
 
 // worthLogging reports whether the findings fill a body, have waited for long,

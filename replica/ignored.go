@@ -206,8 +206,8 @@ func (r *Replica) leavesFound(tx kv.Tx, f *finding) bool {
 	}
 	d := r.disk.get(tx, f.key)
 	if f.kind == foundFile {
-		if parent, known := r.disk.dirNode(tx, f.path.Dir()); known {
-			d = r.disk.at(tx, place{parent, f.path.Base()})
+		if in := r.disk.atPath(tx, f.path); in != nil {
+			d = in
 		}
 	}
 	switch {

@@ -21,20 +21,11 @@ func (r *Replica) takesAway(tx kv.Tx, f *finding) bool {
 	case foundGone:
 		return true
 	case foundFile:
-		d := r.atPath(tx, f.path)
+		d := r.disk.atPath(tx, f.path)
 		return d != nil && d.kind != zsync.TypeDir && d.content != f.content
 	default:
 		return false
 	}
-}
-
-// atPath returns what D has at a path, or nil.
-func (r *Replica) atPath(tx kv.Tx, path zsync.Path) *onDisk {
-	parent, known := r.disk.dirNode(tx, path.Dir())
-	if !known {
-		return nil
-	}
-	return r.disk.at(tx, place{parent, path.Base()})
 }
 
 // judgeOwn holds back what was found here, or lets it go. While a scan is under way
@@ -126,7 +117,7 @@ func (o *ownWeight) take(f *finding) bool {
 	if f.kind == foundGone {
 		o.add(o.replica.disk.get(o.tx, f.key), true)
 	} else {
-		o.add(o.replica.atPath(o.tx, f.path), false)
+		o.add(o.replica.disk.atPath(o.tx, f.path), false)
 	}
 	return true
 }

@@ -142,11 +142,7 @@ func (r *Replica) whyUnsettled(reason *Reason, pairs []pair) {
 
 // whyOnDisk: D has it there, and the log has it elsewhere or no more.
 func (r *Replica) whyOnDisk(tx kv.Tx, path zsync.Path) (Reason, bool) {
-	dir, known := r.disk.dirNode(tx, path.Dir())
-	if !known {
-		return Reason{}, false
-	}
-	d := r.disk.at(tx, place{dir, path.Base()})
+	d := r.disk.atPath(tx, path)
 	switch {
 	case d == nil:
 		return Reason{}, false
