@@ -47,6 +47,16 @@ const (
 	bucketPark    = "park"
 )
 
+// Forget empties a database of the log in it. Who is a member goes with
+// [Members].Forget.
+func Forget(tx kv.Tx) {
+	for _, bucket := range []string{
+		bucketMeta, bucketWriters, bucketLog, bucketOrder, bucketHash, bucketVoid, bucketForks, bucketBeyond, bucketPark,
+	} {
+		tx.Drop(bucket)
+	}
+}
+
 // metaKey holds the one record of bucket meta.
 const metaKey = "log"
 

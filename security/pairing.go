@@ -26,19 +26,6 @@ const (
 	certBodyBytesMax = certificateBytesMax + 32
 )
 
-// Step is what has to happen next so that two devices are in one circle.
-type Step uint8
-
-// The steps. Of two devices without a circle, the one with the lower device id
-// founds it.
-const (
-	StepFound   Step = iota + 1 // neither has a circle: found one and add the peer
-	StepAwait                   // neither has a circle: the peer founds one
-	StepInvite                  // we have one, the peer none: add it, unless it is a member
-	StepJoin                    // the peer has one, we none: take its log
-	StepSettled                 // both have the same
-)
-
 // Met is a linked device that proved its key and showed its certificate. It is
 // said again when the certificate, the circle or the next step has changed.
 type Met struct {
@@ -61,7 +48,7 @@ type Refused struct {
 
 // PairingOutput is what Pairing wants done, in this order.
 type PairingOutput struct {
-	Met     []Met     // pin the certificate ([Trust.Pin]), then take the step
+	Met     []Met     // pin the certificate ([Trust.Pin]) unless the two are apart, then take the step
 	Refused []Refused // tell the person
 	Send    []CertTo  // after what it says about the own circle is durable
 }
@@ -73,6 +60,7 @@ type PairingOutput struct {
 type Pairing struct {
 	own    Certificate
 	circle zsync.SpaceID
+	holds  Hold
 	peers  []*pairingPeer // ascending by key
 	out    PairingOutput
 }
@@ -83,11 +71,14 @@ type pairingPeer struct {
 	heard   bool // cert and circle came
 	cert    Certificate
 	circle  zsync.SpaceID
+	holds   Hold
 	met     Met    // last said
 	refused string // last said
 
 	sentAt time.Time
-	again  time.Time // when to send again; zero: never
+	told   zsync.SpaceID // the own circle in the last certificate sent, and
+	toldOf Hold          // how firmly this device was in it
+	again  time.Time     // when to send again; zero: never
 	wait   time.Duration
 }
 
@@ -95,16 +86,14 @@ type pairingPeer struct {
 // in no circle.
 func NewPairing(own Certificate) *Pairing { return &Pairing{own: own} }
 
-// SetCircle says which circle this device is in now, zero for none.
-func (p *Pairing) SetCircle(now time.Time, circle zsync.SpaceID) {
-	if circle == p.circle {
+// SetCircle says which circle this device is in now, zero for none, and how
+// firmly.
+func (p *Pairing) SetCircle(now time.Time, circle zsync.SpaceID, holds Hold) {
+	if circle == p.circle && holds == p.holds {
 		return
 	}
-	p.circle = circle
-	for _, peer := range p.peers {
-		p.decide(peer)
-		p.send(now, peer)
-	}
+	p.circle, p.holds = circle, holds
+	p.decideAll(now)
 }
 
 // Linked says that the owner of key is connected, anew.
@@ -121,9 +110,10 @@ func (p *Pairing) Linked(now time.Time, key zsync.Key) {
 }
 
 // Unlinked says that the owner of key is gone.
-func (p *Pairing) Unlinked(_ time.Time, key zsync.Key) {
+func (p *Pairing) Unlinked(now time.Time, key zsync.Key) {
 	if i, found := p.find(key); found {
 		p.peers = slices.Delete(p.peers, i, i+1)
+		p.decideAll(now)
 	}
 }
 
@@ -135,18 +125,20 @@ func (p *Pairing) ReceivedCert(now time.Time, key zsync.Key, body []byte) {
 		return
 	}
 	peer := p.peers[i]
-	cert, circle, err := decodeCert(body)
+	cert, circle, holds, err := decodeCert(body)
 	switch {
 	case err != nil:
+		peer.heard = false
 		p.refuse(peer, fmt.Sprintf("It sent no valid certificate: %v.", err))
 		return
 	case cert.Curve != key:
+		peer.heard = false
 		p.refuse(peer, "Its certificate is of another key.")
 		return
 	}
-	repeated := peer.heard && circle == peer.circle && slices.Equal(cert.Encoded, peer.cert.Encoded)
-	peer.heard, peer.cert, peer.circle = true, cert, circle
-	p.decide(peer)
+	repeated := peer.heard && circle == peer.circle && holds == peer.holds && slices.Equal(cert.Encoded, peer.cert.Encoded)
+	peer.heard, peer.cert, peer.circle, peer.holds = true, cert, circle, holds
+	p.decideAll(now)
 	if repeated && peer.again.IsZero() && now.Sub(peer.sentAt) >= certAnswerAfter {
 		p.send(now, peer)
 	}
@@ -178,40 +170,36 @@ func (p *Pairing) Output() PairingOutput {
 	return out
 }
 
+// decideAll decides anew about every peer, since what one of them says can change
+// what is right for another, and tells those who have to know what has changed here.
+func (p *Pairing) decideAll(now time.Time) {
+	for _, peer := range p.peers {
+		p.decide(peer)
+		if peer.told != p.circle || peer.toldOf != p.holds && peer.met.Next != StepSettled {
+			p.send(now, peer)
+		}
+	}
+}
+
 // decide says what the two certificates mean, if that is news.
 func (p *Pairing) decide(peer *pairingPeer) {
 	if !peer.heard {
 		return
 	}
-	step, ok := p.step(peer)
-	if !ok {
-		p.refuse(peer, fmt.Sprintf("%q is in another circle than this device, and two circles cannot be joined yet.", peer.cert.Name))
-		return
+	step := p.step(peer)
+	if step == StepApart {
+		p.refuse(peer, apart(peer.cert.Name))
+	} else {
+		peer.refused = ""
 	}
 	if step == StepSettled {
 		peer.again = time.Time{}
 	}
-	peer.refused = ""
 	met := Met{Cert: peer.cert, Circle: peer.circle, Next: step}
 	if met.Next != peer.met.Next || met.Circle != peer.met.Circle || !slices.Equal(met.Cert.Encoded, peer.met.Cert.Encoded) {
 		peer.met = met
 		p.out.Met = append(p.out.Met, met)
 	}
-}
-
-// step reads the next step off the two circles; not ok when they differ.
-func (p *Pairing) step(peer *pairingPeer) (next Step, ok bool) {
-	switch ours, theirs := !p.circle.IsZero(), !peer.circle.IsZero(); {
-	case ours && theirs:
-		return StepSettled, p.circle == peer.circle
-	case ours:
-		return StepInvite, true
-	case theirs:
-		return StepJoin, true
-	case p.own.Device().Compare(peer.cert.Device()) < 0:
-		return StepFound, true
-	}
-	return StepAwait, true
 }
 
 // refuse says why, once, and stops asking: what was wrong does not mend itself.
@@ -227,8 +215,8 @@ func (p *Pairing) refuse(peer *pairingPeer, why string) {
 // send says the own certificate and circle, and again later unless the two are
 // settled or refused.
 func (p *Pairing) send(now time.Time, peer *pairingPeer) {
-	p.out.Send = append(p.out.Send, CertTo{peer.key, encodeCert(p.own, p.circle)})
-	peer.sentAt = now
+	p.out.Send = append(p.out.Send, CertTo{peer.key, encodeCert(p.own, p.circle, p.holds)})
+	peer.sentAt, peer.told, peer.toldOf = now, p.circle, p.holds
 	if peer.met.Next == StepSettled || peer.refused != "" {
 		peer.again = time.Time{}
 		return
@@ -244,29 +232,33 @@ func (p *Pairing) find(key zsync.Key) (int, bool) {
 type certMessage struct {
 	Cert   cbor.RawMessage `cbor:"1,keyasint"`
 	Circle *zsync.SpaceID  `cbor:"2,keyasint,omitempty"`
+	Holds  Hold            `cbor:"3,keyasint,omitempty"`
 }
 
-func encodeCert(own Certificate, circle zsync.SpaceID) []byte {
+func encodeCert(own Certificate, circle zsync.SpaceID, holds Hold) []byte {
 	message := certMessage{Cert: own.Encoded}
 	if !circle.IsZero() {
-		message.Circle = &circle
+		message.Circle, message.Holds = &circle, holds
 	}
 	return wire.Marshal(message)
 }
 
-func decodeCert(body []byte) (cert Certificate, circle zsync.SpaceID, err error) {
+func decodeCert(body []byte) (cert Certificate, circle zsync.SpaceID, holds Hold, err error) {
 	if len(body) > certBodyBytesMax {
-		return Certificate{}, zsync.SpaceID{}, fmt.Errorf("%d octets, at most %d", len(body), certBodyBytesMax)
+		return cert, circle, 0, fmt.Errorf("%d octets, at most %d", len(body), certBodyBytesMax)
 	}
 	var message certMessage
 	if err := wire.Unmarshal(body, &message); err != nil {
-		return Certificate{}, zsync.SpaceID{}, err
+		return cert, circle, 0, err
+	}
+	if message.Holds > Loose || message.Holds != Firm && message.Circle == nil {
+		return cert, circle, 0, fmt.Errorf("it is in its circle as %d", message.Holds)
 	}
 	if message.Circle != nil {
 		if circle = *message.Circle; circle.IsZero() {
-			return Certificate{}, zsync.SpaceID{}, fmt.Errorf("its circle is zero")
+			return cert, circle, 0, fmt.Errorf("its circle is zero")
 		}
 	}
 	cert, err = ParseCertificate(message.Cert)
-	return cert, circle, err
+	return cert, circle, message.Holds, err
 }

@@ -108,8 +108,8 @@ func TestNextStepFollowsFromTheTwoCircles(t *testing.T) {
 		{someCircle, someCircle, [2]Step{StepSettled, StepSettled}},
 	} {
 		p := newPair(t)
-		p.ends[0].SetCircle(p.now, c.lower)
-		p.ends[1].SetCircle(p.now, c.higher)
+		p.ends[0].SetCircle(p.now, c.lower, Firm)
+		p.ends[1].SetCircle(p.now, c.higher, Firm)
 		p.link()
 		p.settle()
 		if got := [2]Step{p.met[0].Next, p.met[1].Next}; got != c.want {
@@ -124,16 +124,82 @@ func TestNextStepFollowsFromTheTwoCircles(t *testing.T) {
 	}
 }
 
+func TestOfTwoCirclesTheLooseOneGivesWay(t *testing.T) {
+	for _, c := range []struct {
+		some, other Hold // of someCircle, which has the lower id, and of otherCircle
+		want        [2]Step
+	}{
+		{Loose, Loose, [2]Step{StepAwait, StepYield}},
+		{Loose, Firm, [2]Step{StepYield, StepAwait}},
+		{Firm, Loose, [2]Step{StepAwait, StepYield}},
+		{Firm, Firm, [2]Step{StepApart, StepApart}},
+		{Taken, Loose, [2]Step{StepYield, StepAwait}},
+		{Taken, Firm, [2]Step{StepYield, StepAwait}},
+		{Taken, Taken, [2]Step{StepAwait, StepAwait}},
+	} {
+		p := newPair(t)
+		p.ends[0].SetCircle(p.now, someCircle, c.some)
+		p.ends[1].SetCircle(p.now, otherCircle, c.other)
+		p.link()
+		p.settle()
+		if got := [2]Step{p.met[0].Next, p.met[1].Next}; got != c.want {
+			t.Errorf("%v and %v: steps %v, want %v", c.some, c.other, got, c.want)
+		}
+	}
+}
+
+func TestTwoDevicesThatBecomeFirmApartHearOfIt(t *testing.T) {
+	p := newPair(t)
+	for i, circle := range []zsync.SpaceID{someCircle, otherCircle} {
+		p.ends[i].SetCircle(p.now, circle, Loose)
+	}
+	p.link()
+	p.settle()
+	expect(t, len(p.refused[0])+len(p.refused[1]), 0)
+	p.ends[0].SetCircle(p.now, someCircle, Firm)
+	p.ends[1].SetCircle(p.now, otherCircle, Firm)
+	p.settle()
+	expect(t, len(p.refused[0]), 1)
+	expect(t, len(p.refused[1]), 1)
+}
+
+func TestADeviceStaysInTheCircleThatItTookUpWhileAMemberOfItIsLinked(t *testing.T) {
+	own, member, other := certOf(t, "laptop"), certOf(t, "box"), certOf(t, "phone")
+	p := NewPairing(own)
+	p.SetCircle(epoch, someCircle, Taken)
+	for _, cert := range []Certificate{member, other} {
+		p.Linked(epoch, cert.Curve)
+	}
+	p.ReceivedCert(epoch, member.Curve, encodeCert(member, someCircle, Loose))
+	p.Output()
+	p.ReceivedCert(epoch, other.Curve, encodeCert(other, otherCircle, Firm))
+	expect(t, p.Output().Met[0].Next, StepAwait)
+	p.ReceivedCert(epoch, member.Curve, encodeCert(member, otherCircle, Taken))
+	met := p.Output().Met
+	expect(t, met[len(met)-1].Next, StepYield)
+}
+
+func TestNobodyTakesUpACircleFromOneThatIsNoMemberOfIt(t *testing.T) {
+	p := newPair(t)
+	p.ends[1].SetCircle(p.now, someCircle, Taken)
+	p.link()
+	p.settle()
+	expect(t, p.met[0].Next, StepAwait)
+	p.ends[1].SetCircle(p.now, someCircle, Loose)
+	p.settle()
+	expect(t, p.met[0].Next, StepJoin)
+}
+
 func TestTwoDevicesWithoutACircleEndInOne(t *testing.T) {
 	p := newPair(t)
 	p.link()
 	p.settle()
-	p.ends[0].SetCircle(p.now, someCircle) // founded
+	p.ends[0].SetCircle(p.now, someCircle, Firm) // founded
 	p.settle()
 	expect(t, p.met[0].Next, StepInvite)
 	expect(t, p.met[1].Next, StepJoin)
 	expect(t, p.met[1].Circle, someCircle)
-	p.ends[1].SetCircle(p.now, someCircle) // joined
+	p.ends[1].SetCircle(p.now, someCircle, Firm) // joined
 	p.settle()
 	expect(t, p.met[0].Next, StepSettled)
 	expect(t, p.met[1].Next, StepSettled)
@@ -145,19 +211,19 @@ func TestTwoDevicesWithoutACircleEndInOne(t *testing.T) {
 
 func TestTwoCirclesAreRefusedOnceWithASentence(t *testing.T) {
 	p := newPair(t)
-	p.ends[0].SetCircle(p.now, someCircle)
-	p.ends[1].SetCircle(p.now, otherCircle)
+	p.ends[0].SetCircle(p.now, someCircle, Firm)
+	p.ends[1].SetCircle(p.now, otherCircle, Firm)
 	p.link()
 	p.settle()
 	for i, why := range p.refused {
-		if len(why) != 1 || !strings.Contains(why[0], "another circle") || !strings.Contains(why[0], p.certs[1-i].Name) {
+		if len(why) != 1 || !strings.Contains(why[0], "two circles") || !strings.Contains(why[0], p.certs[1-i].Name) {
 			t.Errorf("end %d said %q", i, why)
 		}
 	}
 	if p.wait() {
 		t.Fatal("a refused device is asked again")
 	}
-	p.ends[0].SetCircle(p.now, otherCircle)
+	p.ends[0].SetCircle(p.now, otherCircle, Firm)
 	p.settle()
 	expect(t, p.met[0].Next, StepSettled)
 	expect(t, p.met[1].Next, StepSettled)
@@ -166,12 +232,12 @@ func TestTwoCirclesAreRefusedOnceWithASentence(t *testing.T) {
 func TestLostCertificateIsSaidAgain(t *testing.T) {
 	for lost := range 4 {
 		p := newPair(t)
-		p.ends[0].SetCircle(p.now, someCircle)
+		p.ends[0].SetCircle(p.now, someCircle, Firm)
 		n := 0
 		p.lose = func() bool { n++; return n-1 == lost }
 		p.link()
 		p.settle()
-		p.ends[1].SetCircle(p.now, someCircle)
+		p.ends[1].SetCircle(p.now, someCircle, Firm)
 		p.settle()
 		for p.wait() {
 			p.settle()
@@ -202,10 +268,10 @@ func TestLossyLinkSettlesInTheEnd(t *testing.T) {
 		for range 200 {
 			p.settle()
 			if p.met[0].Next == StepFound {
-				p.ends[0].SetCircle(p.now, someCircle)
+				p.ends[0].SetCircle(p.now, someCircle, Firm)
 			}
 			if p.met[1].Next == StepJoin {
-				p.ends[1].SetCircle(p.now, p.met[1].Circle)
+				p.ends[1].SetCircle(p.now, p.met[1].Circle, Firm)
 			}
 			p.settle()
 			if !p.wait() {
@@ -221,13 +287,13 @@ func TestLossyLinkSettlesInTheEnd(t *testing.T) {
 func TestRepeatedCertificateIsAnsweredOnceByOneWhoIsSettled(t *testing.T) {
 	p := newPair(t)
 	for _, end := range p.ends {
-		end.SetCircle(p.now, someCircle)
+		end.SetCircle(p.now, someCircle, Firm)
 	}
 	p.link()
 	p.settle()
 	repeat := func() (answers [2]int) {
 		before := p.sent
-		p.ends[0].ReceivedCert(p.now, p.certs[1].Curve, encodeCert(p.certs[1], someCircle))
+		p.ends[0].ReceivedCert(p.now, p.certs[1].Curve, encodeCert(p.certs[1], someCircle, Firm))
 		p.settle()
 		return [2]int{p.sent[0] - before[0], p.sent[1] - before[1]}
 	}
@@ -263,8 +329,8 @@ func TestNothingIsSaidToADeviceThatIsGone(t *testing.T) {
 	p.settle()
 	for i, end := range p.ends {
 		end.Unlinked(p.now, p.certs[1-i].Curve)
-		end.SetCircle(p.now, someCircle)
-		end.ReceivedCert(p.now, p.certs[1-i].Curve, encodeCert(p.certs[1-i], someCircle))
+		end.SetCircle(p.now, someCircle, Firm)
+		end.ReceivedCert(p.now, p.certs[1-i].Curve, encodeCert(p.certs[1-i], someCircle, Firm))
 		out := end.Output()
 		expect(t, len(out.Send)+len(out.Met)+len(out.Refused), 0)
 		expect(t, end.Deadline(), time.Time{})
@@ -287,7 +353,7 @@ func TestOwnKeyIsNoPeer(t *testing.T) {
 	own := certOf(t, "laptop")
 	p := NewPairing(own)
 	p.Linked(epoch, own.Curve)
-	p.ReceivedCert(epoch, own.Curve, encodeCert(own, someCircle))
+	p.ReceivedCert(epoch, own.Curve, encodeCert(own, someCircle, Firm))
 	out := p.Output()
 	expect(t, len(out.Send)+len(out.Met)+len(out.Refused), 0)
 }
@@ -298,19 +364,19 @@ func TestCertificateMustBeOfTheKeyThatSentIt(t *testing.T) {
 	p.Linked(epoch, thief.Curve)
 	p.Output()
 	for range 2 {
-		p.ReceivedCert(epoch, thief.Curve, encodeCert(box, zsync.SpaceID{}))
+		p.ReceivedCert(epoch, thief.Curve, encodeCert(box, zsync.SpaceID{}, Firm))
 	}
 	out := p.Output()
 	expect(t, len(out.Met), 0)
 	expect(t, len(out.Refused), 1)
 	expect(t, out.Refused[0].Key, thief.Curve)
-	p.ReceivedCert(epoch, thief.Curve, encodeCert(thief, zsync.SpaceID{}))
+	p.ReceivedCert(epoch, thief.Curve, encodeCert(thief, zsync.SpaceID{}, Firm))
 	expect(t, len(p.Output().Met), 1)
 }
 
 func TestMalformedCertMessagesAreRefused(t *testing.T) {
 	own, box := certOf(t, "laptop"), certOf(t, "box")
-	good := encodeCert(box, someCircle)
+	good, circle := encodeCert(box, someCircle, Firm), someCircle
 	for what, body := range map[string][]byte{
 		"empty":           {},
 		"cut":             good[:len(good)-1],
@@ -318,6 +384,8 @@ func TestMalformedCertMessagesAreRefused(t *testing.T) {
 		"a zero circle":   wire.Marshal(certMessage{Cert: box.Encoded, Circle: new(zsync.SpaceID)}),
 		"a forged name":   bytes.Replace(good, []byte("box"), []byte("fox"), 1),
 		"a short circle":  append(bytes.Clone(good[:len(good)-17]), 0x4f, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+		"a hold of none":  wire.Marshal(certMessage{Cert: box.Encoded, Holds: Loose}),
+		"a hold unknown":  wire.Marshal(certMessage{Cert: box.Encoded, Circle: &circle, Holds: Loose + 1}),
 		"an overlong one": make([]byte, certBodyBytesMax+1),
 	} {
 		p := NewPairing(own)
@@ -332,8 +400,9 @@ func TestMalformedCertMessagesAreRefused(t *testing.T) {
 
 func TestCertMessageKeepsItsForm(t *testing.T) {
 	box := certOf(t, "box")
-	golden(t, "cert-alone", encodeCert(box, zsync.SpaceID{}))
-	golden(t, "cert-circle", encodeCert(box, someCircle))
+	golden(t, "cert-alone", encodeCert(box, zsync.SpaceID{}, Firm))
+	golden(t, "cert-circle", encodeCert(box, someCircle, Firm))
+	golden(t, "cert-loose", encodeCert(box, someCircle, Loose))
 }
 
 // The machine's output is a function of its input: twice the same gives the
@@ -345,7 +414,7 @@ func TestPairingIsDeterministic(t *testing.T) {
 			p.Linked(epoch, certOf(t, name).Curve)
 		}
 		p.Output()
-		p.SetCircle(epoch, someCircle)
+		p.SetCircle(epoch, someCircle, Firm)
 		p.Advance(epoch.Add(time.Minute))
 		return fmt.Sprintf("%x", p.Output().Send)
 	}
@@ -355,12 +424,13 @@ func TestPairingIsDeterministic(t *testing.T) {
 }
 
 func FuzzDecodeCert(f *testing.F) {
-	f.Add(encodeCert(certOf(f, "box"), zsync.SpaceID{}))
-	f.Add(encodeCert(certOf(f, "box"), someCircle))
+	f.Add(encodeCert(certOf(f, "box"), zsync.SpaceID{}, Firm))
+	f.Add(encodeCert(certOf(f, "box"), someCircle, Firm))
+	f.Add(encodeCert(certOf(f, "box"), someCircle, Taken))
 	f.Add([]byte{0xa0})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		cert, circle, err := decodeCert(body)
-		if err == nil && !bytes.Equal(encodeCert(cert, circle), body) {
+		cert, circle, holds, err := decodeCert(body)
+		if err == nil && !bytes.Equal(encodeCert(cert, circle, holds), body) {
 			t.Fatalf("%x read as %+v, %v", body, cert, circle)
 		}
 	})

@@ -65,7 +65,7 @@ func decodeFolderBody(body []byte) ([]folderOp, error) {
 
 // fold takes new events of the circle into the claims, and lets the link know of
 // new members.
-func (h *HomeMachine) fold(tx kv.Tx, merged eventlog.Merged) {
+func (h *HomeMachine) fold(tx kv.Tx, now time.Time, merged eventlog.Merged) {
 	fresh := merged.Fresh
 	if merged.Refold {
 		tx.Drop(bucketClaims)
@@ -81,7 +81,7 @@ func (h *HomeMachine) fold(tx kv.Tx, merged eventlog.Merged) {
 		members = members || ev.Header.Kind == zsync.KindMember || ev.Header.Kind == zsync.KindGenesis
 	}
 	if members {
-		h.tellLink(tx)
+		h.tellLink(tx, now)
 	}
 }
 

@@ -30,13 +30,17 @@ type HomeMachine struct {
 	circle  *space // nil: none yet
 	loss    Mark   // the last one of this device's state
 	folders map[Label]Registration
-	scouts  map[zsync.SpaceID]Label // spaces that a folder here may move into, with its label
-	joined  map[zsync.SpaceID]bool  // folders and scouts that this device is a member of
-	serve   string                  // where folders offered are put; "": nowhere
-	met     map[zsync.DeviceID]security.Certificate
-	joining uint64 // spaces that this device is not yet a member of
-	silent  string // why nothing may be written to the circle's log; "": it may
-	failed  error  // of a turn: what is in memory may be ahead of the database
+	scouts  map[zsync.SpaceID]Label                 // spaces that a folder here may move into, with its label
+	joined  map[zsync.SpaceID]bool                  // folders and scouts that this device is a member of
+	serve   string                                  // where folders offered are put; "": nowhere
+	met     map[zsync.DeviceID]security.Certificate // in the circle, to be admitted to it
+	away    map[zsync.DeviceID]bool                 // said that they are in another circle
+	fresh   time.Time                               // until then the circle is; zero: it is not
+	moves   int                                     // from one circle to another in this run
+	holds   security.Hold                           // as the link was told
+	joining uint64                                  // spaces that this device is not yet a member of
+	silent  string                                  // why nothing may be written to the circle's log; "": it may
+	failed  error                                   // of a turn: what is in memory may be ahead of the database
 	out     []Effect
 }
 
@@ -49,18 +53,13 @@ const (
 	keyServe  = "serve"
 )
 
-// circleRecord is how device.db remembers the circle.
-type circleRecord struct {
-	Space    zsync.SpaceID   `cbor:"1,keyasint"`
-	Founding *foundingRecord `cbor:"2,keyasint,omitempty"`
-}
-
 // OpenHomeMachine reads device.db, and orders the opening of every folder in it.
 func OpenHomeMachine(now time.Time, store kv.Store, cfg HomeConfig) (*HomeMachine, []Effect, error) {
 	h := &HomeMachine{
 		cfg: cfg, store: store, draws: &draws{seed: cfg.Seed},
 		folders: make(map[Label]Registration), scouts: make(map[zsync.SpaceID]Label),
 		joined: make(map[zsync.SpaceID]bool), met: make(map[zsync.DeviceID]security.Certificate),
+		away: make(map[zsync.DeviceID]bool),
 	}
 	err := h.begin(now)
 	if errors.Is(err, eventlog.ErrRefused) {
@@ -81,7 +80,7 @@ func (h *HomeMachine) begin(now time.Time) error {
 // there, and all the rest goes on.
 func (h *HomeMachine) silence(now time.Time, why error) error {
 	anew := &HomeMachine{
-		cfg: h.cfg, store: h.store, draws: h.draws, joined: h.joined, met: h.met,
+		cfg: h.cfg, store: h.store, draws: h.draws, joined: h.joined, met: h.met, away: h.away, fresh: h.fresh, moves: h.moves,
 		folders: make(map[Label]Registration), scouts: make(map[zsync.SpaceID]Label),
 		silent: "this device cannot write to the log of the circle and only listens to it: " + why.Error(),
 	}
@@ -180,7 +179,7 @@ func (h *HomeMachine) Deadline() time.Time {
 	if h.circle.waiting {
 		next = earliest(next, h.circle.confirmBy)
 	}
-	return next
+	return earliest(next, h.fresh)
 }
 
 // receive is the switch from an input to the one method that it is for.
@@ -201,9 +200,13 @@ func (h *HomeMachine) receive(tx kv.Tx, now time.Time, what any) error {
 		h.serve = in.Dir
 		tx.Put(bucketHome, []byte(keyServe), []byte(in.Dir))
 	case Linked:
-		h.circle.linked(tx, now, in.Peer)
+		if h.isCircle(in.Space) {
+			h.circle.linked(tx, now, in.Peer)
+		}
 	case Unlinked:
-		h.circle.unlinked(now, in.Device)
+		if h.isCircle(in.Space) {
+			h.circle.unlinked(now, in.Device)
+		}
 	case Heard:
 		return h.heard(tx, now, in)
 	case AskProgress:
@@ -212,87 +215,6 @@ func (h *HomeMachine) receive(tx kv.Tx, now time.Time, what any) error {
 		}
 	}
 	return nil
-}
-
-// heard takes a log message of the circle.
-func (h *HomeMachine) heard(tx kv.Tx, now time.Time, in Heard) error {
-	merged, err := h.circle.heard(tx, now, in)
-	if err != nil {
-		return err
-	}
-	h.fold(tx, merged)
-	return nil
-}
-
-// meet takes a device that was paired by key one step further into one circle
-// with this one.
-func (h *HomeMachine) meet(tx kv.Tx, now time.Time, in security.Met) error {
-	switch in.Next {
-	case security.StepFound, security.StepInvite, security.StepSettled:
-		h.met[in.Cert.Device()] = in.Cert
-		if h.circle == nil {
-			return h.found(tx, now)
-		}
-	case security.StepJoin:
-		if !h.keeps(in.Circle) && (h.circle == nil || !h.circle.log.HasGenesis()) {
-			return h.openCircle(tx, now, circleRecord{Space: in.Circle})
-		}
-	case security.StepAwait: // the other one founds it and says so
-	}
-	return nil
-}
-
-// keeps reports whether a space is that of a folder here.
-func (h *HomeMachine) keeps(id zsync.SpaceID) bool { return h.keptElsewhere("", id) }
-
-// found begins the circle.
-func (h *HomeMachine) found(tx kv.Tx, now time.Time) error {
-	founding, id, err := h.conceive(now, eventlog.Circle)
-	if err != nil {
-		return err
-	}
-	return h.openCircle(tx, now, circleRecord{Space: id.Space(), Founding: founding.record()})
-}
-
-// conceive fixes a genesis and learns its id, in a database of its own that is
-// then forgotten; the space's machine writes the same genesis again.
-func (h *HomeMachine) conceive(now time.Time, t eventlog.Type) (*Founding, zsync.EventID, error) {
-	f := &Founding{Nonce: h.draws.next(), Incarnation: h.draws.next(), Wall: now}
-	var id zsync.EventID
-	err := kv.NewMemory().Update(func(tx kv.Tx) error {
-		author := authorFor(h.cfg.Keys, zsync.SpaceID{}, f.Incarnation, 0)
-		_, genesis, err := eventlog.Found(tx, t, author, f.Nonce, wallMS(f.Wall), security.OpenMembers(tx))
-		id = genesis.ID
-		return err
-	})
-	f.Genesis = id
-	return f, id, err
-}
-
-// openCircle takes up a circle: the one remembered, founded, or joined.
-func (h *HomeMachine) openCircle(tx kv.Tx, now time.Time, record circleRecord) error {
-	tx.Put(bucketHome, []byte(keyCircle), wire.Marshal(record))
-	circle, err := openSpace(tx, now, spaceConfig{
-		id: record.Space, keys: h.cfg.Keys, cert: h.cfg.Cert, draws: h.draws,
-		founding: record.Founding.founding(), kind: eventlog.Circle, loss: h.loss,
-	})
-	if err != nil {
-		return err
-	}
-	circle.silent = h.silent != ""
-	h.circle = circle
-	h.tellLink(tx)
-	h.emit(Address{Part: Link}, Enter{record.Space})
-	return nil
-}
-
-// tellLink says which circle this is and who is in it.
-func (h *HomeMachine) tellLink(tx kv.Tx) {
-	is := CircleIs{Space: h.circle.id}
-	for _, member := range h.circle.members.List(tx) {
-		is.Members = append(is.Members, member.Cert)
-	}
-	h.emit(Address{Part: Link}, is)
 }
 
 // finish writes what this device has to say in the circle, sees that the folders
@@ -305,6 +227,7 @@ func (h *HomeMachine) finish(tx kv.Tx, now time.Time) error {
 		return err
 	}
 	h.agree(tx)
+	h.loosen(tx, now)
 	c := h.circle
 	h.joining = h.awaited()
 	c.collect(now, line{Device: h.cfg.Keys.Device(), Linked: true, Applied: c.log.Frontier(), NeedFiles: h.joining})
@@ -323,35 +246,6 @@ func (h *HomeMachine) awaited() (n uint64) {
 		}
 	}
 	return n + uint64(len(h.scouts))
-}
-
-// speak claims the labels that nobody has claimed, then admits the devices that
-// were paired here, so that a newcomer finds the claims in its past.
-func (h *HomeMachine) speak(tx kv.Tx, now time.Time) error {
-	c := h.circle
-	c.member = c.right(tx) != security.RightNone
-	may := c.mayAppend(tx, now)
-	c.waiting = c.member && !may && !c.silent
-	if !may {
-		return nil
-	}
-	if body := h.unclaimed(tx); body != nil {
-		ev, err := c.append(tx, now, zsync.KindFolder, body)
-		if err != nil {
-			return err
-		}
-		h.fold(tx, eventlog.Merged{Fresh: []eventlog.Event{ev}})
-	}
-	for _, device := range sortedDevices(h.met) {
-		if err := c.admit(tx, now, h.met[device]); err != nil {
-			return err
-		}
-		if c.members.Right(tx, device) != security.RightNone {
-			delete(h.met, device)
-			h.tellLink(tx)
-		}
-	}
-	return nil
 }
 
 func (h *HomeMachine) emit(to Address, what any) { h.out = append(h.out, Effect{to, what}) }

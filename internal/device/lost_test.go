@@ -229,7 +229,7 @@ func TestAHomeWhoseCircleRefusesItsEventsOnlyListensAndGoesOn(t *testing.T) {
 	k.home.circle.log.Use(authorFor(k.cfg.Keys, spaceNamed(9), [16]byte{1}, 0))
 	later := epoch.Add(confirmWait)
 	effects, err := k.home.Handle(later, []any{
-		security.Met{Next: security.StepInvite, Cert: keysOf(t, "three").Certify("three", 1)},
+		security.Met{Next: security.StepSettled, Circle: k.home.circle.id, Cert: keysOf(t, "three").Certify("three", 1)},
 		Watch{Registration: Registration{Label: "Photos", Dir: "/p"}},
 	})
 	must(t, err)

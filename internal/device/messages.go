@@ -99,9 +99,15 @@ type (
 		Body  []byte
 	}
 	// Linked says that a trusted device is connected and in the space's group.
-	Linked struct{ Peer security.Certificate }
+	Linked struct {
+		Peer  security.Certificate
+		Space zsync.SpaceID
+	}
 	// Unlinked is the opposite of Linked.
-	Unlinked struct{ Device zsync.DeviceID }
+	Unlinked struct {
+		Device zsync.DeviceID
+		Space  zsync.SpaceID
+	}
 	// Heard is a log message from a trusted device.
 	Heard struct {
 		From security.Certificate
@@ -292,9 +298,10 @@ type (
 	WriteTrusted struct{ Text []byte }
 	// SaveTrust asks home to keep the trust store.
 	SaveTrust struct{ Text []byte }
-	// CircleIs tells the link the circle, and who is in it.
+	// CircleIs tells the link the circle, who is in it, and how firmly this device is.
 	CircleIs struct {
 		Space   zsync.SpaceID
+		Holds   security.Hold
 		Members []security.Certificate
 	}
 	// Joined tells home that this device became a member of a folder, or how far

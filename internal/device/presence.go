@@ -68,7 +68,7 @@ func (l *LinkMachine) resumed(id zre.UUID) {
 	record, trusted := l.trusted(p.key)
 	for _, space := range sortedSpaces(p.told) {
 		if trusted {
-			l.emit(l.machineOf(space), Linked{record.Cert})
+			l.emit(l.machineOf(space), Linked{record.Cert, space})
 		}
 	}
 }
@@ -110,7 +110,7 @@ func (l *LinkMachine) link(p *peer) {
 		if l.spaces[space] && !p.told[space] {
 			p.told[space], p.device = true, record.Device
 			l.transfers.linked(record.Device, space, true)
-			l.emit(l.machineOf(space), Linked{record.Cert})
+			l.emit(l.machineOf(space), Linked{record.Cert, space})
 		}
 	}
 }
@@ -122,7 +122,7 @@ func (l *LinkMachine) unlink(p *peer, space zsync.SpaceID) {
 	}
 	delete(p.told, space)
 	l.transfers.linked(p.device, space, false)
-	l.emit(l.machineOf(space), Unlinked{p.device})
+	l.emit(l.machineOf(space), Unlinked{p.device, space})
 }
 
 // heard takes a message. A device whose key was only typed may send nothing but

@@ -230,7 +230,7 @@ func (s *stage) setHome(a *actor, args []string) {
 			"join": security.StepJoin, "settled": security.StepSettled,
 		}
 		met := security.Met{Cert: s.actor(rest[0]).cert, Next: steps[rest[1]]}
-		if rest[1] == "join" {
+		if rest[1] == "join" || rest[1] == "settled" {
 			met.Circle = s.space("circle")
 		}
 		s.turn(a, at, met)

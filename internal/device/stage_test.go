@@ -309,10 +309,14 @@ func withoutRelease(what any) any {
 func (s *stage) link(a *actor, at device.Address, name string, on bool) {
 	b := s.actor(name)
 	a.linked[name+fmt.Sprint(at)] = on
+	space := at.Space
+	if at.Part == device.Home {
+		space = s.space("circle")
+	}
 	if on {
-		s.turn(a, at, device.Linked{Peer: b.cert})
+		s.turn(a, at, device.Linked{Peer: b.cert, Space: space})
 	} else {
-		s.turn(a, at, device.Unlinked{Device: b.keys.Device()})
+		s.turn(a, at, device.Unlinked{Device: b.keys.Device(), Space: space})
 	}
 }
 

@@ -31,7 +31,7 @@ func (l *LinkMachine) circleIs(now time.Time, in CircleIs) {
 			l.knocks.refused(now, member.Curve, err.Error())
 		}
 	}
-	l.pairing.SetCircle(now, in.Space)
+	l.pairing.SetCircle(now, in.Space, in.Holds)
 	l.introduce(now)
 }
 
@@ -94,6 +94,10 @@ func (l *LinkMachine) drainPairing(now time.Time) bool {
 		}
 	}
 	for _, met := range out.Met {
+		if met.Next == security.StepApart { // it stays as much of a stranger as it is
+			l.emit(Address{Part: Home}, met)
+			continue
+		}
 		if err := l.trust.Pin(now, met.Cert); err != nil {
 			l.knocks.refused(now, met.Cert.Curve, err.Error())
 			continue

@@ -81,7 +81,7 @@ func (w *twoCopies) open(c *testCopy) {
 	must(w.t, err)
 	c.machine = machine
 	w.carry(c, effects)
-	w.post(c, Linked{w.other(c).cfg.Cert})
+	w.post(c, Linked{Peer: w.other(c).cfg.Cert})
 }
 
 func (w *twoCopies) other(c *testCopy) *testCopy {
@@ -118,8 +118,8 @@ func (w *twoCopies) turn(c *testCopy, in ...any) {
 	w.facts = nil
 	must(w.t, c.root.Close())
 	w.open(c)
-	w.post(w.other(c), Unlinked{c.cfg.Keys.Device()})
-	w.post(w.other(c), Linked{c.cfg.Cert})
+	w.post(w.other(c), Unlinked{Device: c.cfg.Keys.Device()})
+	w.post(w.other(c), Linked{Peer: c.cfg.Cert})
 }
 
 // carry does what a turn ordered.

@@ -24,6 +24,47 @@ func (w *World) Pair(a, b *Node) {
 	b.Order(device.Pair{Key: a.keys.Key()})
 }
 
+// PairApart pairs every two devices while none of them reaches another, each with
+// the other's address, and ends their programs.
+func (w *World) PairApart() error {
+	all := func(do func(a, b *Node)) {
+		for i, a := range w.Nodes {
+			for _, b := range w.Nodes[i+1:] {
+				do(a, b)
+			}
+		}
+	}
+	all(func(a, b *Node) { w.Cut(a, b, true) })
+	all(w.Pair)
+	all(func(a, b *Node) { w.Pair(b, a) })
+	if err := w.Run(time.Second); err != nil {
+		return err
+	}
+	for _, n := range w.Nodes {
+		n.Kill()
+	}
+	all(func(a, b *Node) { w.Cut(a, b, false) })
+	return nil
+}
+
+// OneCircle says which devices are not in the circle of the first one.
+func (w *World) OneCircle() error {
+	var first spaceID
+	for _, n := range w.Nodes {
+		_, circle, err := device.Known(n.home, "")
+		switch {
+		case err != nil:
+			return err
+		case first.IsZero():
+			first = circle
+		}
+		if circle.IsZero() || circle != first {
+			return fmt.Errorf("%s is in circle %s, %s in %s", n.Name, circle, w.Nodes[0].Name, first)
+		}
+	}
+	return nil
+}
+
 // Workload is people who use the files of some devices, and a ledger of what they
 // wrote.
 type Workload struct {
