@@ -56,7 +56,7 @@ func (p *program) runWith(ctx context.Context, f deviceFlags, sameFolder string,
 		return err
 	}
 	f.warn(p.stderr)
-	a, err := p.assemble(f, sameFolder)
+	a, err := p.assembleWhenFree(ctx, f, sameFolder)
 	if errors.Is(err, errRunning) {
 		order.Same = sameFolder != ""
 		return p.handOver(ctx, f, order)
@@ -65,6 +65,21 @@ func (p *program) runWith(ctx context.Context, f deviceFlags, sameFolder string,
 		return asFailure(err)
 	}
 	return p.runDevice(ctx, a, order)
+}
+
+// assembleWhenFree assembles the device. Who holds the home's lock and does not
+// answer is starting, ending, or a command that looks whether a device runs: it is
+// waited for.
+func (p *program) assembleWhenFree(ctx context.Context, f deviceFlags, sameFolder string) (*appliance, error) {
+	for deadline := time.Now().Add(startingTime); ; time.Sleep(pollEvery) {
+		a, err := p.assemble(f, sameFolder)
+		if !errors.Is(err, errRunning) || time.Now().After(deadline) || ctx.Err() != nil {
+			return a, err
+		}
+		if _, unreachable := p.client().Status(ctx); !errors.Is(unreachable, control.ErrUnreachable) {
+			return a, err
+		}
+	}
 }
 
 // runDevice runs the device until it is told to end, by Ctrl-C or SIGTERM; that is

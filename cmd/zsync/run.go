@@ -72,10 +72,23 @@ func (p *program) assemble(f deviceFlags, sameFolder string) (a *appliance, err 
 	if err := os.MkdirAll(filepath.Join(a.home.dir, "spaces"), 0o700); err != nil {
 		return a, err
 	}
-	if a.database, err = bolt.Open(a.home.database()); err != nil {
+	if a.database, err = openWhenFree(a.home.database()); err != nil {
 		return a, err
 	}
 	return a, a.wire(p, keys, s, sameFolder)
+}
+
+// openWhenFree opens a database that a command may be writing to, for a while.
+func openWhenFree(path string) (kv.Store, error) {
+	for deadline := time.Now().Add(startingTime); ; {
+		db, err := bolt.Open(path) // which waits for a second
+		switch {
+		case err == nil:
+			return db, nil
+		case !locked(err) || time.Now().After(deadline):
+			return nil, err
+		}
+	}
 }
 
 // wire connects the machines with the sockets and the disk.

@@ -37,6 +37,29 @@ func pairSides(a, b *side) {
 	b.zsync("pair", "--key", a.key, "--peer", a.listen)
 }
 
+// TestThreeDevicesThatWerePairedWhileAllWereOffEndInOneCircle starts them at one
+// time, so that two of them may found a circle each.
+func TestThreeDevicesThatWerePairedWhileAllWereOffEndInOneCircle(t *testing.T) {
+	t.Parallel()
+	sides := newSides(t, "laptop", "box", "phone")
+	for i, s := range sides {
+		s.zsync("pair", "--key", sides[(i+1)%3].key, "--peer", sides[(i+1)%3].listen)
+		s.zsync("pair", "--key", sides[(i+2)%3].key, "--peer", sides[(i+2)%3].listen)
+		must(t, os.WriteFile(filepath.Join(s.folder, s.name+".txt"), []byte(s.name), 0o644))
+	}
+	for _, s := range sides {
+		s.start()
+	}
+	agree(t, sides, func() error { return sameTrees(sides) })
+	for _, s := range sides {
+		st, err := s.status()
+		must(t, err)
+		if len(st.Circle) != 2 || len(st.Attempts) != 0 {
+			t.Errorf("%s knows %v in its circle, and says %v", s.name, st.Circle, st.Attempts)
+		}
+	}
+}
+
 // end stops the device as Ctrl-C does, and waits until it has ended.
 func (s *side) end() {
 	s.t.Helper()
