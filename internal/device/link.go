@@ -51,6 +51,7 @@ type LinkMachine struct {
 	seeds     []*seed
 	known     []zsync.Key // trusted or pending, ascending, as the gate and the node know it
 	pending   bool        // some of them are
+	hurryAt   time.Time   // when who is being paired is dialled again; zero: nobody is
 	told      uint64      // revision of the trust that they and home know
 	ignored   int64       // messages of devices that may not say them
 	out       []Effect
@@ -107,6 +108,7 @@ func (l *LinkMachine) Handle(now time.Time, in []any) []Effect {
 	l.pairing.Advance(now)
 	l.trust.Expire(now)
 	l.trustChanged(now)
+	l.hurry(now)
 	l.transfers.advance(now)
 	l.drain(now)
 	return l.take()
@@ -115,6 +117,7 @@ func (l *LinkMachine) Handle(now time.Time, in []any) []Effect {
 // Deadline is when a turn is next needed without an input.
 func (l *LinkMachine) Deadline() time.Time {
 	next := earliest(l.node.Deadline(), l.transfers.deadline())
+	next = earliest(next, l.hurryAt)
 	return earliest(next, earliest(l.pairing.Deadline(), l.trust.Deadline()))
 }
 
