@@ -212,6 +212,8 @@ type side struct {
 	orders   []string // more environment for the next start
 	process  *exec.Cmd
 	person   *person
+
+	descriptors string // that it may have open; "": as many as the system allows
 }
 
 func newSide(t *testing.T, dir, name string) *side {
@@ -257,7 +259,11 @@ func (s *side) confirm() {
 // start runs the device in the background.
 func (s *side) start() {
 	s.t.Helper()
-	s.process = exec.Command("zsync", "watch", s.folder, "--home", s.home, "--listen", s.listen, "--listen-transfer", s.transfer)
+	command := []string{"zsync", "watch", s.folder, "--home", s.home, "--listen", s.listen, "--listen-transfer", s.transfer}
+	if s.descriptors != "" {
+		command = append([]string{"sh", "-c", `ulimit -n ` + s.descriptors + `; exec "$@"`, "sh"}, command...)
+	}
+	s.process = exec.Command(command[0], command[1:]...)
 	s.process.Env = append(os.Environ(), s.orders...)
 	log, err := os.OpenFile(s.home+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -26,15 +26,41 @@ func (n *listener) accepted(fd int) {
 	}
 	n.tcp[fd] = a
 	n.link.watchUnread()
-	if n.count(a, 1) > silentMax || len(n.tcp) > socketsMax || n.link.context.attempts.crowded(addressText(a.remote.Addr())) {
+	if n.count(a, 1) > n.room.ofOne || len(n.tcp) > n.room.sockets || n.link.context.attempts.crowded(addressText(a.remote.Addr())) {
 		n.cut(a)
 		return
 	}
+	n.silents = append(n.silents, a)
+	n.makeRoom()
 	n.link.timers.after(silenceTimeout, func() {
 		if a.conn == nil {
 			n.cut(a)
 		}
 	})
+}
+
+// look takes note of who connected and who is gone, also while what peers say has
+// to wait: those who say nothing would else take all descriptors meanwhile.
+func (n *listener) look() {
+	for _, e := range events(n.monitor) {
+		n.happened(e)
+	}
+}
+
+// makeRoom cuts those that have been silent for longest while too many are. Who
+// means to speak does so within a round trip or two, and those who do not mean to
+// cannot keep it out by being there first.
+func (n *listener) makeRoom() {
+	for len(n.silents) > 0 {
+		oldest := n.silents[0]
+		waits := n.tcp[oldest.fd] == oldest && oldest.conn == nil && !oldest.shut
+		if waits && n.quietAll <= n.room.silent {
+			return
+		}
+		if n.silents = n.silents[1:]; waits {
+			n.cut(oldest)
+		}
+	}
 }
 
 func (n *listener) disconnected(fd int) {
@@ -113,9 +139,12 @@ func addressText(a netip.Addr) string {
 // may have been closed and used again before its event reaches us, so the other
 // end must still be the same.
 func (n *listener) cut(a *accepted) {
-	if a != nil && n.tcp[a.fd] == a && a.remote.IsValid() && remoteOf(a.fd) == a.remote {
-		_ = unix.Shutdown(a.fd, unix.SHUT_RDWR)
+	if a == nil || n.tcp[a.fd] != a || a.shut || !a.remote.IsValid() || remoteOf(a.fd) != a.remote {
+		return
 	}
+	_ = unix.Shutdown(a.fd, unix.SHUT_RDWR)
+	n.count(a, -1)
+	a.shut = true
 }
 
 // remoteOf returns the other end of a TCP connection, the zero AddrPort when

@@ -163,8 +163,8 @@ func TestAMessageWhoseFramesAreTooLongTogetherClosesThatPeer(t *testing.T) {
 func TestSilentConnectionsOfOneAddressAreFew(t *testing.T) {
 	server, _ := acquainted(t, nil)
 	const more = 5
-	cut := make(chan struct{}, silentMax+more)
-	for range silentMax + more {
+	cut := make(chan struct{}, silentOfOneMax+more)
+	for range silentOfOneMax + more {
 		c, err := net.Dial("tcp", strings.TrimPrefix(server.Endpoint(), "tcp://"))
 		must(t, err)
 		defer func() { _ = c.Close() }()

@@ -37,6 +37,11 @@ type Config struct {
 	// ReceiveHWM is how many received messages of one connection may wait here
 	// before the peer is made to wait. Default 64.
 	ReceiveHWM int
+	// DescriptorsMax is how many descriptors the process may have open. At most a
+	// quarter of them are taken by connections that come in by this link, an eighth
+	// by those that have not proved themselves. Default what the system allows when
+	// the link is made: see [RaiseFileLimit].
+	DescriptorsMax int
 
 	copyReceive bool // receive by the binding, for the test that both ways are equal
 }
@@ -54,6 +59,9 @@ func (c Config) withDefaults() Config {
 	if c.ReceiveHWM == 0 {
 		c.ReceiveHWM = receiveDefault
 	}
+	if c.DescriptorsMax == 0 {
+		c.DescriptorsMax = descriptorsMax()
+	}
 	return c
 }
 
@@ -61,7 +69,7 @@ func (c Config) check() error {
 	switch {
 	case !strings.HasPrefix(c.Bind, "tcp://"):
 		return fmt.Errorf("zeromq: listen on %q: an endpoint begins with tcp://", c.Bind)
-	case c.MessageBytesMax < 0 || c.SendHWM < 0 || c.ReceiveHWM < 0:
+	case c.MessageBytesMax < 0 || c.SendHWM < 0 || c.ReceiveHWM < 0 || c.DescriptorsMax < 0:
 		return errors.New("zeromq: negative limit")
 	case c.Key.IsZero() && c.Secret != [32]byte{}:
 		return errors.New("zeromq: a secret key without its public half")

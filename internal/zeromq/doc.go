@@ -25,7 +25,10 @@
 //	incoming            Received … ─> Closed
 //
 // An incoming connection shows with its first message. One that has none within
-// five seconds of being accepted is cut, so whoever dials must speak first.
+// five seconds of being accepted is cut, so whoever dials must speak first. Where
+// too many are silent the oldest of them are cut sooner: those who connect may have
+// an eighth of the process's descriptors before they have proved themselves, and a
+// quarter in all (room.go). One key may have 16 connections.
 //
 // libzmq hides connections behind routing ids, which clients choose. A number is
 // tied to its connection by the ZAP handler (the door): it adds the number to

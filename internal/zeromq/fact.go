@@ -68,6 +68,8 @@ var (
 	ErrTaken = errors.New("zeromq: another connection took this one's place")
 	// ErrFull: the other side does not read what it is sent.
 	ErrFull = errors.New("zeromq: the peer does not keep up; its queue is full")
+	// ErrCrowd: the other side has opened many connections since.
+	ErrCrowd = errors.New("zeromq: the device has too many connections")
 	// ErrUntrusted: the key was trusted and is not any more.
 	ErrUntrusted = errors.New("zeromq: the key is not trusted any more")
 	// ErrTooBig: an order to send a frame above MessageBytesMax.

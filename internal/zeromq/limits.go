@@ -18,8 +18,10 @@ const (
 	roundMessagesMax    = 64       // messages read from one socket before the others have their turn
 	roundBytesMax       = 8 << 20  // octets, likewise: one window of the transfer
 	factsQueued         = 4        // batches that wait for a reader before the link stops reading sockets
-	socketsMax          = 4096     // accepted TCP connections a link
-	silentMax           = 64       // of one address, that have not said anything yet
+	socketsMax          = 4096     // accepted TCP connections a link; fewer where there are few descriptors: see room
+	silentMax           = 512      // of them, that have not said anything yet
+	silentOfOneMax      = 64       // of these, of one address
+	keyConnsMax         = 16       // that speak, of one key: an honest device has two
 	namesMax            = 1024     // names dialled whose next address is remembered
 	linkSocketsMax      = 16384    // ZeroMQ sockets a context: three a dialled connection
 	ioThreadsMax        = 4        // one encrypts about 0.5 GiB/s
@@ -35,6 +37,7 @@ const (
 	graveTimeout     = 10 * time.Second       // while late messages of a closed connection are known and dropped
 	shunTimeout      = time.Minute            // a device that connected and said nothing is kept out
 	unreadEvery      = time.Second            // between two looks at what libzmq holds unread
+	acceptedEvery    = 20 * time.Millisecond  // between two looks at who connected, while nobody takes facts
 	reconnectNever   = time.Hour              // see dialled.go
 )
 

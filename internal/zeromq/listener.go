@@ -18,13 +18,16 @@ type listener struct {
 	socket  *zmq.Socket
 	monitor *zmq.Socket
 
-	conns   map[uint64]*incoming // by number, from arrival until it is forgotten
-	routes  map[string]*incoming // open ones, by routing id
-	tcp     map[int]*accepted    // by descriptor
-	quiet   map[netip.Addr]int   // how many of tcp have said nothing, by address
-	unheard []*incoming          // judged by the door, nothing received yet; oldest first
-	ending  []*incoming          // their TCP connection ended; what they sent may not be read yet
-	waiting []*incoming          // with messages that are held
+	conns    map[uint64]*incoming // by number, from arrival until it is forgotten
+	routes   map[string]*incoming // open ones, by routing id
+	tcp      map[int]*accepted    // by descriptor
+	room     room
+	quiet    map[netip.Addr]int // how many of tcp have said nothing and were not cut, by address
+	quietAll int                // of all addresses
+	silents  []*accepted        // those, oldest first, and others
+	unheard  []*incoming        // judged by the door, nothing received yet; oldest first
+	ending   []*incoming        // their TCP connection ended; what they sent may not be read yet
+	waiting  []*incoming        // with messages that are held
 }
 
 // incoming is a connection that a client proved its key on.
@@ -58,6 +61,7 @@ type accepted struct {
 	fd     int
 	remote netip.AddrPort // zero when it ended before we could ask
 	conn   *incoming      // nil until something was received by it
+	shut   bool           // cut; its end has not been told yet
 }
 
 const listenerEvents = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
@@ -69,6 +73,7 @@ func newListener(l *Link) *listener {
 		routes: map[string]*incoming{},
 		tcp:    map[int]*accepted{},
 		quiet:  map[netip.Addr]int{},
+		room:   roomOf(l.cfg.DescriptorsMax),
 	}
 }
 
@@ -120,9 +125,7 @@ func (n *listener) read() error {
 	if err != nil {
 		return err
 	}
-	for _, e := range events(n.monitor) {
-		n.happened(e)
-	}
+	n.look()
 	n.takeArrivals()
 	for _, m := range batch.messages {
 		n.received(m)
@@ -205,14 +208,33 @@ func (n *listener) opened(c *incoming, m message) {
 	}
 	n.count(a, -1)
 	a.conn, c.tcp = c, a
+	n.limit(c.key)
+}
+
+// limit closes the oldest connection of a key that has too many.
+func (n *listener) limit(key zsync.Key) {
+	var oldest *incoming
+	count := 0
+	for _, c := range n.conns {
+		if c.state != open || c.key != key {
+			continue
+		}
+		if count++; oldest == nil || c.number < oldest.number {
+			oldest = c
+		}
+	}
+	if count > keyConnsMax && !n.link.cfg.plain() {
+		n.fail(oldest, ErrCrowd)
+	}
 }
 
 // count keeps quiet, and returns how many there are of the address of a.
 func (n *listener) count(a *accepted, by int) int {
-	if a.conn != nil || !a.remote.IsValid() {
+	if a.conn != nil || a.shut || !a.remote.IsValid() {
 		return 0
 	}
 	address := a.remote.Addr()
+	n.quietAll += by
 	if n.quiet[address] += by; n.quiet[address] == 0 {
 		delete(n.quiet, address)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"time"
 
 	zmq "github.com/pebbe/zmq4"
 
@@ -49,8 +50,15 @@ func (l *Link) loop(ctx context.Context) error {
 // deliver hands over what happened. While nobody takes it, orders are still
 // carried out, and what peers send waits in their sockets.
 func (l *Link) deliver(ctx context.Context) {
+	if len(l.out.facts) == 0 {
+		return
+	}
+	look := time.NewTicker(acceptedEvery)
+	defer look.Stop()
 	for len(l.out.facts) > 0 {
 		select {
+		case <-look.C:
+			l.in.look()
 		case l.facts <- l.out.facts:
 			l.out.facts = nil
 		case <-l.inbox.attention:
