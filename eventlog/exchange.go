@@ -222,6 +222,9 @@ func (x *Exchange) Output() ExchangeOutput {
 	x.shoutHeads, x.push = false, nil
 	out := x.out
 	x.out = ExchangeOutput{}
+	for _, p := range x.peers {
+		p.given = 0
+	}
 	return out
 }
 

@@ -169,6 +169,39 @@ func (c *countingTx) Scan(bucket string, from []byte, visit func(key, value []by
 	})
 }
 
+func TestAPeerThatAsksWithoutEndIsAnsweredLittleInOneTurn(t *testing.T) {
+	n := join(t, space(t, "ann", "bob")...)
+	n.link(0, 1)
+	n.run(time.Second)
+	for range 20 {
+		n.write(0, string(make([]byte, 200<<10)))
+	}
+	n.run(time.Second)
+	ann, bob := n.nodes[0], n.nodes[1].id.device()
+	pull := mustMarshal(pullBody{ann.log.Space(), []span{{Writer: ann.log.own, From: 1, To: 30}}, eventsBytesMax})
+	vv := mustMarshal(vvBody{Space: ann.log.Space(), Heads: []headPrefix{}})
+	for turn := range 2 {
+		octets := 0
+		ann.do(func(tx kv.Tx) error {
+			for range 100 {
+				if _, err := ann.exchange.Received(tx, n.now, bob, MessagePull, pull); err != nil {
+					return err
+				}
+				if _, err := ann.exchange.Received(tx, n.now, bob, MessageVV, vv); err != nil {
+					return err
+				}
+			}
+			for _, m := range ann.exchange.Output().Whisper {
+				octets += len(m.Body)
+			}
+			return nil
+		})
+		if octets == 0 || octets > 2*answersBytesMax {
+			t.Errorf("turn %d: %d octets of answers", turn, octets)
+		}
+	}
+}
+
 func TestLostMessagesAreMadeUpFor(t *testing.T) {
 	n := join(t, space(t, "ann", "bob", "cat")...)
 	count := 0

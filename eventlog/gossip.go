@@ -10,6 +10,7 @@ import (
 )
 
 func (x *Exchange) whisper(p *peer, msgType uint8, body []byte) {
+	p.given += len(body)
 	x.out.Whisper = append(x.out.Whisper, Message{To: p.id, Type: msgType, Body: body})
 }
 

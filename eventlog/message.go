@@ -25,6 +25,7 @@ const (
 const (
 	messageBytesMax = 1 << 20   // of any message
 	eventsBytesMax  = 512 << 10 // of envelopes in one EVENTS, unless the first alone is longer
+	answersBytesMax = 1 << 20   // to one peer in one turn: what is asked for beyond that is not answered
 	pushBytesMax    = 8 << 10   // of envelopes in one HEADS
 	spansMax        = 1 << 10   // of one PULL
 	forksMax        = 64        // FORK messages beside one VV

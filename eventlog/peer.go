@@ -23,6 +23,7 @@ type peer struct {
 	backoff  time.Duration // after the next round that brings nothing
 	patience time.Duration // for EVENTS
 	blocked  bool          // all that it could give is being pulled from others
+	given    int           // octets of what it was sent in this turn
 }
 
 // search looks for the event where the peer's branch of a writer leaves ours,
@@ -31,6 +32,10 @@ type search struct {
 	lowest uint64 // of the events asked for so far
 	width  uint64 // of the next window
 }
+
+// sated reports whether a peer was given so much in this turn that it has to ask
+// again for more. An honest one has one question under way.
+func (p *peer) sated() bool { return p.given > answersBytesMax }
 
 func comparePeer(p *peer, id zsync.DeviceID) int { return p.id.Compare(id) }
 

@@ -32,7 +32,7 @@ func (x *Exchange) receivedVV(tx kv.Tx, now time.Time, p *peer, data []byte) err
 	if err != nil {
 		return err
 	}
-	if !body.Answer && p.answerBy.IsZero() {
+	if !body.Answer && p.answerBy.IsZero() && !p.sated() {
 		x.whisperVV(tx, p, true)
 	}
 	p.answerBy = time.Time{}
@@ -144,6 +144,9 @@ func (x *Exchange) receivedPull(tx kv.Tx, p *peer, data []byte) error {
 	}
 	if len(body.Spans) > spansMax {
 		return malformed("pull of %d spans, at most %d", len(body.Spans), spansMax)
+	}
+	if p.sated() {
+		return nil
 	}
 	limit := int(min(body.Credit, eventsBytesMax))
 	envelopes, more := x.log.gather(tx, body.Spans, limit)
