@@ -45,6 +45,24 @@ func (l *Log) each(tx kv.Tx, from []byte, yield func(Event) bool) {
 	})
 }
 
+// Author returns the device of a writer that is known here.
+func (l *Log) Author(id zsync.WriterID) (zsync.DeviceID, bool) {
+	w := l.byID[id]
+	if w == nil {
+		return zsync.DeviceID{}, false
+	}
+	return w.Device, true
+}
+
+// Forked returns the writers that signed two events with one seq, ascending.
+func (l *Log) Forked(tx kv.Tx) (writers []zsync.WriterID) {
+	tx.Scan(bucketForks, nil, func(key, _ []byte) bool {
+		writers = append(writers, zsync.WriterID(key))
+		return true
+	})
+	return writers
+}
+
 // Regressed reports whether a peer claims that events of a writer were lost here:
 // that it holds event seq, whose id begins with prefix, and this log has not got
 // it. Only the event itself proves it. A writer that was cut never regresses.

@@ -30,6 +30,17 @@ const (
 	errStalled    fault = "no answers"
 )
 
+// isFault reports whether err is the peer's doing: one that speaks another version,
+// or is slow, breaks nothing.
+func isFault(err error) bool {
+	for _, harmless := range []error{errVersion, errCaps, errStock, errStalled} {
+		if errors.Is(err, harmless) {
+			return false
+		}
+	}
+	return true
+}
+
 // farewell returns the command that tells a peer why err ends the session.
 func farewell(err error) Command {
 	if errors.Is(err, errStock) {

@@ -63,6 +63,8 @@ type Output struct {
 	// the last Output: every item that was still asked for is in Missing, and no
 	// read need be answered.
 	Closed string
+	// Fault is set with Closed where the peer broke the protocol.
+	Fault bool
 }
 
 // Read asks this device for an item that the peer wants. Whether the peer may

@@ -174,6 +174,7 @@ func (s *Session) fail(now time.Time, err error) {
 	}
 	s.send(now, farewell(err))
 	s.shut(err.Error())
+	s.out.Fault = isFault(err)
 }
 
 // shut answers what is still open and forgets everything.

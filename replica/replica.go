@@ -80,6 +80,24 @@ func Open(tx kv.Tx, cfg Config) (*Replica, error) {
 	return r, tx.Err()
 }
 
+// Malformed counts the events folded since the start, or since the last refold,
+// whose bodies make no sense.
+func (r *Replica) Malformed() uint64 { return r.tree.malformed }
+
+// Sensible reports whether an event's body is one that its kind can have.
+func Sensible(ev eventlog.Event) (sensible bool) {
+	var err error
+	switch ev.Header.Kind {
+	case zsync.KindFS:
+		_, err = DecodeBody(ev.Body)
+	case zsync.KindConfirm:
+		_, err = DecodeConfirm(ev.Body)
+	case zsync.KindSettings:
+		_, err = DecodeSettings(ev.Body)
+	}
+	return err == nil
+}
+
 // Fold takes in events that were just stored, in causal order. Void events and
 // those of other kinds are passed over. Before the transaction ends, Logged or
 // Advance follows, which goes on with what the events changed.

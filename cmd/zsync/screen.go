@@ -137,10 +137,22 @@ func notesOf(st control.Status) (notes []string) {
 		}
 		notes = append(notes, fmt.Sprintf("%s was paired here, and waits for:  zsync pair --key %s  on that device", who, st.Device.Key))
 	}
+	for _, o := range st.Offences {
+		notes = append(notes, offenceLine(o))
+	}
 	for _, a := range st.Attempts {
 		notes = append(notes, attemptLine(a))
 	}
 	return notes
+}
+
+// offenceLine names a device that misbehaves, so that a person can look at it.
+func offenceLine(o control.Offence) string {
+	name := o.Name
+	if name == "" {
+		name = "a device"
+	}
+	return fmt.Sprintf("%s (%s) %s (%s, last %s)", name, o.Device[:16], o.Why, times(o.Count), ago(o.Last))
 }
 
 func attemptLine(a control.Attempt) string {

@@ -30,6 +30,7 @@ func statusOf(s device.Snapshot) Status {
 		st.Peers = append(st.Peers, peerOf(p))
 	}
 	st.addAttempts(s.Links.Attempts, s.Records)
+	st.addOffences(s)
 	for _, r := range s.Records {
 		st.addRecord(r)
 	}
@@ -40,7 +41,7 @@ func statusOf(s device.Snapshot) Status {
 // of a status is ever null.
 func Empty() Status {
 	return Status{
-		Version: 1, Folders: []Folder{}, Peers: []Peer{}, Attempts: []Attempt{}, Circle: []Device{},
+		Version: 1, Folders: []Folder{}, Peers: []Peer{}, Attempts: []Attempt{}, Offences: []Offence{}, Circle: []Device{},
 		Pending: []Pending{}, Keys: []string{}, Offered: []string{},
 	}
 }
@@ -90,6 +91,22 @@ func (st *Status) addAttempts(attempts []device.Attempt, records []security.Reco
 		if a.Why != "" || !settled {
 			st.Attempts = append(st.Attempts, attemptOf(a))
 		}
+	}
+}
+
+// addOffences names each offender as the trust or the circle does.
+func (st *Status) addOffences(s device.Snapshot) {
+	names := make(map[zsync.DeviceID]string)
+	for _, d := range s.Circle {
+		names[d.Device] = d.Name
+	}
+	for _, r := range s.Records {
+		names[r.Device] = r.Name
+	}
+	for _, o := range s.Links.Offences {
+		st.Offences = append(st.Offences, Offence{
+			Device: o.Device.String(), Name: names[o.Device], Code: string(o.What), Why: o.What.Why(), Count: o.Count, Last: stamp(o.Last),
+		})
 	}
 }
 

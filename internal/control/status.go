@@ -8,10 +8,11 @@ type Status struct {
 	Folders  []Folder  `json:"folders"`
 	Peers    []Peer    `json:"peers"`
 	Attempts []Attempt `json:"attempts"`
-	Circle   []Device  `json:"circle"`  // the other members, and how far they are with the circle's own log
-	Pending  []Pending `json:"pending"` // keys that were typed and whose owners are not yet in the circle
-	Keys     []string  `json:"keys"`    // of the devices in the circle
-	Offered  []string  `json:"offered"` // labels of the circle's folders that are not kept here
+	Offences []Offence `json:"offences"` // what trusted devices did that no honest one does, since the start
+	Circle   []Device  `json:"circle"`   // the other members, and how far they are with the circle's own log
+	Pending  []Pending `json:"pending"`  // keys that were typed and whose owners are not yet in the circle
+	Keys     []string  `json:"keys"`     // of the devices in the circle
+	Offered  []string  `json:"offered"`  // labels of the circle's folders that are not kept here
 	Counters Counters  `json:"counters"`
 	// CircleWhy says why this device writes nothing to the circle's log; "": it does.
 	CircleWhy string `json:"circle_why,omitempty"`
@@ -94,6 +95,16 @@ type Attempt struct {
 	Count   int    `json:"count"`
 	Last    string `json:"last"`
 	Why     string `json:"why,omitempty"`
+}
+
+// Offence is what one device did wrong. Why follows its name in a sentence.
+type Offence struct {
+	Device string `json:"device"`
+	Name   string `json:"name"`
+	Code   string `json:"code"`
+	Why    string `json:"why"`
+	Count  int    `json:"count"`
+	Last   string `json:"last"`
 }
 
 // Pending is a key that was typed here and whose owner is not yet in the circle.

@@ -46,6 +46,8 @@ func (s *stage) describe(a *actor, e device.Effect) (lines []string) {
 			names += " " + member.Name
 		}
 		return []string{"link: the circle is" + names}
+	case device.Offended:
+		return []string{fmt.Sprintf("link: %s offended, %s", s.deviceName(what.Device), what.What)}
 	case device.Joined:
 		return []string{"home: joined " + s.spaceName(what.Space)}
 	case device.OpenFolder:

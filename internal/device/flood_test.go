@@ -19,7 +19,7 @@ func TestWhatADeviceSaysIsBoundedWhileItWaits(t *testing.T) {
 	}
 	says(1, 1000)
 	says(2, 1)
-	if got, want := len(l.queue), heardBytesMax>>20+1; got != want {
+	if got, want := len(l.queue), heardBytesMax/(1<<20+heardCostBytes)+1; got != want {
 		t.Fatalf("%d messages wait, want %d", got, want)
 	}
 	if _, err := l.turn(); err != nil {
@@ -27,6 +27,16 @@ func TestWhatADeviceSaysIsBoundedWhileItWaits(t *testing.T) {
 	}
 	if says(1, 1); len(l.queue) != 1 {
 		t.Error("once they were taken it is not heard again")
+	}
+}
+
+func TestTheShortestMessagesAreBoundedToo(t *testing.T) {
+	l := newLoop(&clockwork{}, time.Now, func([]Effect) {})
+	for range 1_000_000 {
+		l.post(Heard{From: security.Certificate{Curve: zsync.Key{1}}, Body: []byte{1}})
+	}
+	if got := len(l.queue); got > 1<<16 {
+		t.Errorf("%d messages wait", got)
 	}
 }
 

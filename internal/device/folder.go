@@ -224,7 +224,21 @@ func (f *FolderMachine) heard(tx kv.Tx, now time.Time, in Heard) error {
 	if merged.Refold {
 		return f.replica.Refold(tx, func(yield func(eventlog.Event) bool) { f.space.log.Each(tx, yield) })
 	}
-	return f.replica.Fold(tx, merged.Fresh)
+	malformed := f.replica.Malformed()
+	err = f.replica.Fold(tx, merged.Fresh)
+	if f.replica.Malformed() > malformed {
+		f.nonsense(merged.Fresh)
+	}
+	return err
+}
+
+// nonsense names the authors of events whose bodies make no sense.
+func (f *FolderMachine) nonsense(events []eventlog.Event) {
+	for _, ev := range events {
+		if !ev.Void && !replica.Sensible(ev) {
+			f.space.offended(ev.Author, OffenceChange)
+		}
+	}
 }
 
 // finish logs what the disk has that the log lacks, and collects every order.

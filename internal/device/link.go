@@ -47,6 +47,7 @@ type LinkMachine struct {
 	transfers *transfers
 	dials     map[zre.Conn]zre.Dial
 	knocks    knocks
+	offences  offences
 	certs     allowances
 	seeds     []*seed
 	known     []zsync.Key // trusted or pending, ascending, as the gate and the node know it
@@ -154,6 +155,8 @@ func (l *LinkMachine) receive(now time.Time, what any) {
 		l.circleIs(now, in)
 	case Knocked:
 		l.knocks.add(now, in)
+	case Offended:
+		l.offences.note(now, in)
 	case Stop:
 		l.node.Stop(now)
 		l.transfers.stop(now)
@@ -164,7 +167,11 @@ func (l *LinkMachine) receive(now time.Time, what any) {
 func (l *LinkMachine) mailbox(now time.Time, fact NetFact) {
 	switch fact.Kind {
 	case NetReceived:
+		malformed := l.node.Counters().Malformed
 		l.node.Received(now, fact.Conn, zre.Origin{Key: fact.Key, Address: fact.Address, Identity: fact.Identity}, fact.Frames)
+		if l.node.Counters().Malformed > malformed {
+			l.misdeed(now, fact.Key, OffenceMessage)
+		}
 		if l.pending {
 			l.settle(now) // what it says next counts, if this proved who it is
 		}

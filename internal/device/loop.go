@@ -51,18 +51,26 @@ func newLoop(m machine, clock func() time.Time, deliver func([]Effect)) *loop {
 // broken connection.
 const heardBytesMax = 64 << 20
 
-// post puts an input in the queue; it never blocks.
-func (l *loop) post(what any) {
+// heardCostBytes is what a message takes beside its octets, in octets: so many of
+// the shortest wait as fit, too.
+const heardCostBytes = 1 << 10
+
+func costOf(said Heard) int { return len(said.Body) + heardCostBytes }
+
+// post puts an input in the queue; it never blocks. It reports whether the input
+// was taken: what a device says too much is not.
+func (l *loop) post(what any) bool {
 	l.mutex.Lock()
 	defer l.rouse()
 	defer l.mutex.Unlock()
 	if said, ok := what.(Heard); ok {
-		if l.heard[said.From.Curve]+len(said.Body) > heardBytesMax {
-			return
+		if l.heard[said.From.Curve]+costOf(said) > heardBytesMax {
+			return false
 		}
-		l.heard[said.From.Curve] += len(said.Body)
+		l.heard[said.From.Curve] += costOf(said)
 	}
 	l.queue = append(l.queue, what)
+	return true
 }
 
 // taken notes that inputs have left the queue.
@@ -72,7 +80,7 @@ func (l *loop) taken(in []any) {
 		if !ok {
 			continue
 		}
-		if l.heard[said.From.Curve] -= len(said.Body); l.heard[said.From.Curve] == 0 {
+		if l.heard[said.From.Curve] -= costOf(said); l.heard[said.From.Curve] == 0 {
 			delete(l.heard, said.From.Curve)
 		}
 	}

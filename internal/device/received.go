@@ -46,6 +46,7 @@ func (t *transfers) got(now time.Time, s *session, got filemq.Got) {
 	t.receiving.shared = true
 	s.fm.Disposed(now, got.Cost)
 	if sha256.Sum256(got.Data) != item.Hash {
+		t.offences = append(t.offences, Offended{s.peer, OffenceBytes})
 		s.fm.BadItem(now)
 		t.requeue(b.with(item), s.peer, true)
 		return
@@ -72,6 +73,9 @@ func (s *session) stage(b *batch, item Item, got filemq.Got) {
 
 // missing takes an item that the peer has not, or not now.
 func (t *transfers) missing(s *session, m filemq.Missing) {
+	if m.Code == filemq.CodeBad {
+		t.offences = append(t.offences, Offended{s.peer, OffenceBytes})
+	}
 	b, item := s.take(m.Req, m.Index)
 	if b != nil && m.Code != filemq.CodeCancelled {
 		t.requeue(b.with(item), s.peer, m.Code < filemq.CodeStalled && m.Code != filemq.CodeQueueFull)
@@ -80,6 +84,9 @@ func (t *transfers) missing(s *session, m filemq.Missing) {
 
 // disposed returns credit for data that is on the disk or was dropped.
 func (t *transfers) disposed(now time.Time, in Disposed) {
+	if in.Bad > 0 {
+		t.offences = append(t.offences, Offended{in.Peer, OffenceBytes})
+	}
 	if s := t.sessions[in.Session]; s != nil {
 		s.fm.Disposed(now, in.Cost)
 		for range in.Bad {

@@ -175,7 +175,7 @@ func (r *Running) Post(to Address, what any) {
 	case Link:
 		r.link.post(what)
 	case Home:
-		r.home.post(what)
+		r.say(r.home, what)
 	case Mailbox:
 		r.host.Mailbox.Do(what.(NetOrders))
 	case Transfer:
@@ -186,10 +186,18 @@ func (r *Running) Post(to Address, what any) {
 		r.owner <- what
 	case Folder, Disk:
 		if f := r.folder(to.Space); f != nil && to.Part == Folder {
-			f.loop.post(what)
+			r.say(f.loop, what)
 		} else if f != nil && f.opened.Disk != nil {
 			f.opened.Disk.Do(what)
 		}
+	}
+}
+
+// say hands a machine what it is told. A device that says more than it can take in
+// is named.
+func (r *Running) say(to *loop, what any) {
+	if said, heard := what.(Heard); !to.post(what) && heard {
+		r.link.post(Offended{said.From.Device(), OffenceFlood})
 	}
 }
 

@@ -33,6 +33,7 @@ type Snapshot struct {
 type LinkStatus struct {
 	Peers    []PeerStatus
 	Attempts []Attempt
+	Offences []OffenceStatus
 	Parsed   uint64 // ZRE commands of peers parsed since the start
 	Ignored  int64  // messages of devices that may not say them
 	Queued   int    // items waiting to be asked for
@@ -100,7 +101,7 @@ func (h *HomeMachine) Status() (devices []DeviceStatus, inCircle bool) {
 // Status tells who is here and who tried to be.
 func (l *LinkMachine) Status() LinkStatus {
 	st := LinkStatus{
-		Attempts: slices.Clone(l.knocks.list), Parsed: l.node.Counters().Parsed,
+		Attempts: slices.Clone(l.knocks.list), Offences: slices.Clone(l.offences.list), Parsed: l.node.Counters().Parsed,
 		Ignored: l.ignored + int64(l.node.Counters().Refused), Queued: l.transfers.queued(),
 	}
 	for _, p := range l.node.Peers() {

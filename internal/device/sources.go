@@ -217,7 +217,10 @@ func (t *transfers) drain(now time.Time, l *LinkMachine) {
 	if len(t.hangup) > 0 {
 		l.emit(Address{Part: Transfer}, NetOrders{Hangup: t.hangup})
 	}
-	t.dial, t.hangup, t.out = nil, nil, nil
+	for _, offended := range t.offences {
+		l.offences.note(now, offended)
+	}
+	t.dial, t.hangup, t.out, t.offences = nil, nil, nil, nil
 }
 
 // flush hands what a session received in this turn to the disk workers.

@@ -47,7 +47,6 @@ type space struct {
 	waiting   bool      // for confirmation, before own events may be written
 	confirmBy time.Time // when the first own event waits no longer
 	wantAt    time.Time // when to ask for membership again
-	faults    int64     // messages of peers that made no sense
 	out       []Effect
 }
 
@@ -117,7 +116,16 @@ func openSpace(tx kv.Tx, now time.Time, cfg spaceConfig) (s *space, err error) {
 	s.exchange = eventlog.NewExchange(s.log, s.members, cfg.keys.Device())
 	s.confirmBy = now.Add(confirmWait)
 	s.member = s.right(tx) != security.RightNone
+	for _, writer := range s.log.Forked(tx) {
+		s.forked(writer)
+	}
 	return s, nil
+}
+
+func (s *space) forked(writer zsync.WriterID) {
+	if device, known := s.log.Author(writer); known {
+		s.offended(device, OffenceFork)
+	}
 }
 
 // found writes the genesis. Where the database was lost, it is the same again, and
@@ -270,8 +278,14 @@ func (s *space) heard(tx kv.Tx, now time.Time, m Heard) (eventlog.Merged, error)
 	}
 	merged, err := s.exchange.Received(tx, now, from, m.Type, m.Body)
 	if errors.Is(err, eventlog.ErrMalformed) || errors.Is(err, eventlog.ErrNotLinked) {
-		s.faults++ // the peer's: nothing of it was taken
+		s.offended(from, OffenceMessage) // nothing of it was taken
 		err = nil
+	}
+	if merged.Bad > 0 {
+		s.offended(from, OffenceEvents)
+	}
+	for _, writer := range merged.Forked {
+		s.forked(writer)
 	}
 	if err == nil && (s.exchange.OwnBehind() || s.log.OwnForked()) {
 		s.reincarnate(tx, true)

@@ -15,6 +15,9 @@ import (
 const (
 	// sessionsPerKeyMax bounds what one peer may open.
 	sessionsPerKeyMax = 4
+	// windowBytesMax is what a peer may have under way from here, in each session:
+	// twice what a zsync device asks for.
+	windowBytesMax = 16 << 20
 	// firstTransferConn leaves the numbers below to incoming connections' drivers.
 	firstTransferConn = 1
 )
@@ -33,6 +36,7 @@ type transfers struct {
 	hangup   []zre.Conn
 	out      []Effect
 	stopping bool
+	offences []Offended
 	stirred  bool // the queue or who is here has changed since the last pump
 
 	receiving receiving
@@ -126,7 +130,7 @@ func (t *transfers) accept(now time.Time, fact NetFact, trust *security.Trust) *
 func (t *transfers) add(now time.Time, conn zre.Conn, record security.Record, dialled bool) *session {
 	s := &session{
 		conn: conn, peer: record.Device, key: record.Key, dialled: dialled,
-		fm:       filemq.NewSession(now, filemq.Config{}, dialled),
+		fm:       filemq.NewSession(now, filemq.Config{WindowMax: windowBytesMax}, dialled),
 		requests: make(map[uint32]*batch), pieces: make(map[zsync.SpaceID]*StagePieces),
 	}
 	t.sessions[conn] = s
@@ -195,6 +199,9 @@ func (t *transfers) settle(now time.Time, s *session) {
 	}
 	for _, missing := range out.Missing {
 		t.missing(s, missing)
+	}
+	if out.Fault {
+		t.offences = append(t.offences, Offended{s.peer, OffenceTransfer})
 	}
 	t.serve(now, s, out.Reads)
 	t.send(s, out.Send)
