@@ -24,8 +24,8 @@ import (
 // other, and the box's memory and descriptors stay within their bounds.
 func TestStrangersCannotStopASync(t *testing.T) {
 	b := besiege(t)
-	before := b.peak(func() { b.sync(t) })
-	b.row("no stranger", before)
+	before := b.box.peak(func() { b.sync(t) })
+	row(t, "no stranger", before)
 	for _, attack := range []struct {
 		name  string
 		begin func(*siege, string)
@@ -39,15 +39,15 @@ func TestStrangersCannotStopASync(t *testing.T) {
 		{"a flood of connections", (*siege).flood},
 	} {
 		t.Run(attack.name, func(t *testing.T) {
-			peak := b.peak(func() { b.under(t, attack.begin) })
-			b.row(attack.name, peak)
+			peak := b.box.peak(func() { b.under(t, attack.begin) })
+			row(t, attack.name, peak)
 			if peak.bytes > siegeBytesMax {
 				t.Errorf("the box took %d MiB, at most %d", peak.bytes>>20, siegeBytesMax>>20)
 			}
 		})
 	}
 	b.settled(t, before.descriptors+10)
-	b.row("after", b.peak(func() { time.Sleep(time.Second) }))
+	row(t, "after", b.box.peak(func() { time.Sleep(time.Second) }))
 }
 
 // What the box may take at most, however many strangers there are.
@@ -278,13 +278,13 @@ func (s *side) usage() (u usage, err error) {
 	return u, err
 }
 
-// peak is the most that the box takes while f runs.
-func (b *siege) peak(f func()) (most usage) {
+// peak is the most that the device takes while f runs.
+func (s *side) peak(f func()) (most usage) {
 	done := make(chan struct{})
 	var sampler sync.WaitGroup
 	sampler.Go(func() {
 		for {
-			if now, err := b.box.usage(); err == nil {
+			if now, err := s.usage(); err == nil {
 				most = most.most(now)
 			}
 			select {
@@ -318,8 +318,9 @@ func (b *siege) settled(t *testing.T, most int) {
 }
 
 // row prints what is published in docs/hostile.md.
-func (b *siege) row(name string, u usage) {
-	b.t.Logf("| %s | %d MiB | %d |", name, u.bytes>>20, u.descriptors)
+func row(t *testing.T, name string, u usage) {
+	t.Helper()
+	t.Logf("| %s | %d MiB | %d |", name, u.bytes>>20, u.descriptors)
 }
 
 // relay passes connections on to a port, and remembers what the dialling side said.
