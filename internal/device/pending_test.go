@@ -8,6 +8,7 @@ import (
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/device"
+	codec "github.com/zsync/zsync/internal/wire"
 	"github.com/zsync/zsync/security"
 	"github.com/zsync/zsync/zre"
 )
@@ -153,4 +154,31 @@ func TestAKeyThatWasPendingForTooLongIsHungUp(t *testing.T) {
 	if !hung || len(a.link.Status().Peers) > 0 {
 		t.Errorf("hung up: %t, peers %v", hung, a.link.Status().Peers)
 	}
+}
+
+func TestADeviceThatTheLogGaveAnotherNameIsLinkedAnewWhenItShowsItsOwn(t *testing.T) {
+	s, a, g, group := host(t)
+	other, own := s.actor("C").keys, s.actor("B")
+	named := certificateOf(t, other, g.keys.Key()) // whoever writes to the circle's log can name any key
+	a.trust.Expire(s.now.Add(2 * security.PendingFor))
+	must(t, a.trust.Enrol(s.now, named))
+	effects := a.link.Handle(s.now, []any{device.MailboxFacts{g.says(zre.CommandHello, group)}})
+	if linked := effectsOf[device.Linked](effects); len(linked) != 1 || linked[0].Peer.Device() != other.Device() {
+		t.Fatalf("linked %v", linked)
+	}
+	effects = a.link.Handle(s.now, []any{device.MailboxFacts{g.says(zre.CommandWhisper, "", certOf(own)...)}})
+	linked, unlinked := effectsOf[device.Linked](effects), effectsOf[device.Unlinked](effects)
+	if len(unlinked) != 1 || unlinked[0].Device != other.Device() || len(linked) != 1 || linked[0].Peer.Device() != g.keys.Device() {
+		t.Errorf("unlinked %v, linked %v", unlinked, linked)
+	}
+}
+
+// certificateOf has a device claim the key of another.
+func certificateOf(t *testing.T, keys *security.Keys, key zsync.Key) security.Certificate {
+	t.Helper()
+	text := codec.Marshal(map[uint64]any{1: key[:], 2: []byte(keys.SignPublic()), 3: make([]byte, 32), 4: "squatter", 5: uint64(1)})
+	sig := keys.Sign(append([]byte("zsync/certificate/1\x00"), text...))
+	cert, err := security.ParseCertificate(codec.Marshal(map[uint64]any{1: text, 2: sig}))
+	must(t, err)
+	return cert
 }

@@ -84,6 +84,21 @@ func (l *LinkMachine) admit(now time.Time, who Admission) {
 	}
 }
 
+// unmask ends what stands with the owner of a key under the name of another device.
+// The circle's log may have named that one for the key, and its owner now shows
+// otherwise: the machines would take what it says for the other's.
+func (l *LinkMachine) unmask(now time.Time, cert security.Certificate) {
+	for _, p := range l.sortedPeers() {
+		if p.key != cert.Curve || len(p.told) == 0 || p.device == cert.Device() {
+			continue
+		}
+		for _, space := range sortedSpaces(p.told) {
+			l.unlink(p, space)
+		}
+		l.transfers.exited(now, p.key)
+	}
+}
+
 func (l *LinkMachine) drainPairing(now time.Time) bool {
 	out := l.pairing.Output()
 	for _, send := range out.Send {
@@ -102,6 +117,7 @@ func (l *LinkMachine) drainPairing(now time.Time) bool {
 			l.knocks.refused(now, met.Cert.Curve, err.Error())
 			continue
 		}
+		l.unmask(now, met.Cert)
 		l.trustChanged(now)
 		l.emit(Address{Part: Home}, met)
 	}
