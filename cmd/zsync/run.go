@@ -100,7 +100,8 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 	if err != nil {
 		return err
 	}
-	if _, err := zeromq.RaiseFileLimit(); err != nil {
+	descriptors, err := zeromq.RaiseFileLimit()
+	if err != nil {
 		fmt.Fprintf(p.stderr, "zsync: warning: %v\n", err)
 	}
 	if a.context, err = zeromq.NewContext(); err != nil {
@@ -129,7 +130,7 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 		Seed:         seed,
 		Log:          slog.New(slog.NewTextHandler(logTo(p.stderr), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, a.database,
-		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed()},
+		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed(), FoldersMax: offeredMax(descriptors)},
 		device.LinkConfig{
 			Keys: keys, Certificate: cert, UUID: uuid, Name: s.Name, Endpoint: advertised(s.Listen),
 			TransferPort: portOf(transfer.Endpoint()), Trust: trust, Circle: circle, Peers: staticPeers(s.Peers),
@@ -146,6 +147,16 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 		return failed(exitFailed, err, "choose a shorter home with --home DIR")
 	}
 	return err
+}
+
+// folderDescriptors is what a folder has open: its database, its directories and the
+// watch.
+const folderDescriptors = 16
+
+// offeredMax is how many folders a device keeps before it takes no more that others
+// offer. Connections may take half of the descriptors, and some have to be left.
+func offeredMax(descriptors uint64) int {
+	return max(1, int(min(descriptors, 1<<20))*3/8/folderDescriptors)
 }
 
 // listen binds both links where they were bound before, and remembers where.

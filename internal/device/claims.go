@@ -27,8 +27,9 @@ const bucketRebased = "rebased"
 
 const (
 	claimsPerBodyMax = 1000
-	// foldersMax is how many folders a device keeps: each costs a database, watches
-	// and descriptors, and any device of the circle can offer some.
+	// foldersMax is how many folders a device keeps of those that others offer: each
+	// costs a database, watches and descriptors, and any device of the circle can
+	// offer some.
 	foldersMax = 256
 	// scoutsMax is how many spaces are scouted at one time, and how many claims of one
 	// label are looked at: each costs a database, and any device can claim some.
@@ -157,7 +158,7 @@ func (h *HomeMachine) agree(tx kv.Tx) {
 			h.converge(tx, reg, scouts)
 		case kept || id == h.circle.id || h.keptElsewhere(label, id):
 			continue // a claim to what is another log already makes no sense
-		case h.serve != "" && servable(label) && len(h.folders) < foldersMax:
+		case h.serve != "" && servable(label) && len(h.folders) < h.cfg.FoldersMax:
 			h.takeUp(tx, Registration{Label: label, Dir: filepath.Join(h.serve, string(label)), Role: "sync", Space: id, Offered: true}, zsync.SpaceID{})
 		}
 	}

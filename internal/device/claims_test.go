@@ -146,3 +146,19 @@ func TestALabelIsANameInOneFormWithoutControlCharacters(t *testing.T) {
 		}
 	}
 }
+
+func TestFoldersThatOthersOfferAreTakenWhileThereAreDescriptors(t *testing.T) {
+	k := newKeeper(t, "one")
+	k.cfg.FoldersMax = 3
+	k.start()
+	k.watch("Photos")
+	k.do(security.Met{Next: security.StepFound, Cert: keysOf(t, "two").Certify("two", 1)})
+	k.do(ServeAll{Dir: t.TempDir()})
+	for i := range byte(10) {
+		k.claim(Label("offered "+string('a'+i)), 5, spaceNamed('a'+i))
+	}
+	k.do(AskProgress{})
+	if got := len(k.home.folders); got != 3 {
+		t.Errorf("%d folders are kept, want 3", got)
+	}
+}

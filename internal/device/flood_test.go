@@ -1,6 +1,7 @@
 package device
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,31 @@ func TestTheShortestMessagesAreBoundedToo(t *testing.T) {
 	}
 	if got := len(l.queue); got > 1<<16 {
 		t.Errorf("%d messages wait", got)
+	}
+}
+
+func TestADeviceThatSaysMoreThanCanBeTakenInIsNamed(t *testing.T) {
+	idle := func() *loop { return newLoop(&clockwork{}, time.Now, func([]Effect) {}) }
+	r := &Running{link: idle(), home: idle()}
+	said := Heard{From: security.Certificate{Sign: make([]byte, 32)}, Body: make([]byte, 1<<20)}
+	for range heardBytesMax >> 20 {
+		r.Post(Address{Part: Home}, said)
+	}
+	if want := (Offended{said.From.Device(), OffenceFlood}); len(r.link.queue) != 1 || r.link.queue[0] != want {
+		t.Errorf("the link heard %v", r.link.queue)
+	}
+}
+
+func TestOffencesAreCountedByDeviceAndKindAndAreFew(t *testing.T) {
+	var o offences
+	now := time.Unix(1000, 0)
+	for i := range 3 * offencesMax {
+		o.note(now.Add(time.Duration(i)*time.Second), Offended{zsync.DeviceID{byte(i), byte(i >> 8)}, OffenceFork})
+		o.note(now.Add(time.Duration(i)*time.Second), Offended{zsync.DeviceID{'x'}, OffenceBytes})
+	}
+	i := slices.IndexFunc(o.list, func(s OffenceStatus) bool { return s.What == OffenceBytes })
+	if len(o.list) != offencesMax || i < 0 || o.list[i].Count != 3*offencesMax {
+		t.Errorf("%d are remembered, the one that goes on at %d", len(o.list), i)
 	}
 }
 

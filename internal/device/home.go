@@ -17,6 +17,16 @@ type HomeConfig struct {
 	Keys *security.Keys
 	Cert security.Certificate
 	Seed [32]byte // fresh random octets at each start
+	// FoldersMax is how many folders this device keeps before it takes no more that
+	// others offer. Default, and at most, 256.
+	FoldersMax int
+}
+
+func (c HomeConfig) withDefaults() HomeConfig {
+	if c.FoldersMax <= 0 || c.FoldersMax > foldersMax {
+		c.FoldersMax = foldersMax
+	}
+	return c
 }
 
 // HomeMachine keeps what a device is by itself and with its circle: whom it
@@ -56,7 +66,7 @@ const (
 // OpenHomeMachine reads device.db, and orders the opening of every folder in it.
 func OpenHomeMachine(now time.Time, store kv.Store, cfg HomeConfig) (*HomeMachine, []Effect, error) {
 	h := &HomeMachine{
-		cfg: cfg, store: store, draws: &draws{seed: cfg.Seed},
+		cfg: cfg.withDefaults(), store: store, draws: &draws{seed: cfg.Seed},
 		folders: make(map[Label]Registration), scouts: make(map[zsync.SpaceID]Label),
 		joined: make(map[zsync.SpaceID]bool), met: make(map[zsync.DeviceID]security.Certificate),
 		away: make(map[zsync.DeviceID]bool),
