@@ -138,15 +138,15 @@ func (x *Exchange) pull(now time.Time, p *peer, spans []span) {
 // receivedPull gives what is asked for and here. An answer without events says
 // that there is nothing.
 func (x *Exchange) receivedPull(tx kv.Tx, p *peer, data []byte) error {
+	if p.sated() {
+		return nil
+	}
 	body, err := decode[pullBody](data, x.log.meta.Space)
 	if err != nil {
 		return err
 	}
 	if len(body.Spans) > spansMax {
 		return malformed("pull of %d spans, at most %d", len(body.Spans), spansMax)
-	}
-	if p.sated() {
-		return nil
 	}
 	limit := int(min(body.Credit, eventsBytesMax))
 	envelopes, more := x.log.gather(tx, body.Spans, limit)

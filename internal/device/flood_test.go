@@ -23,8 +23,10 @@ func TestWhatADeviceSaysIsBoundedWhileItWaits(t *testing.T) {
 	if got, want := len(l.queue), heardBytesMax/(1<<20+heardCostBytes)+1; got != want {
 		t.Fatalf("%d messages wait, want %d", got, want)
 	}
-	if _, err := l.turn(); err != nil {
-		t.Fatal(err)
+	for len(l.queue) > 0 {
+		if _, err := l.turn(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if says(1, 1); len(l.queue) != 1 {
 		t.Error("once they were taken it is not heard again")
@@ -38,6 +40,30 @@ func TestTheShortestMessagesAreBoundedToo(t *testing.T) {
 	}
 	if got := len(l.queue); got > 1<<16 {
 		t.Errorf("%d messages wait", got)
+	}
+}
+
+func TestAFloodOfOneDeviceDelaysNobodyElse(t *testing.T) {
+	l := newLoop(&clockwork{}, time.Now, func([]Effect) {})
+	says := func(who byte, times int) {
+		for i := range times {
+			l.post(Heard{From: security.Certificate{Curve: zsync.Key{who}}, Body: []byte{byte(i)}})
+		}
+	}
+	says(1, 1000)
+	says(2, 1)
+	l.post("what the disk has done")
+	in := l.next()
+	if len(in) != turnHeardMax+2 || in[turnHeardMax].(Heard).From.Curve != (zsync.Key{2}) {
+		t.Fatalf("%d inputs, the last %v", len(in), in[len(in)-1])
+	}
+	for i := 0; len(l.queue) > 0; {
+		for _, what := range l.next() {
+			if want := byte(turnHeardMax + i); what.(Heard).Body[0] != want {
+				t.Fatalf("message %d came in the place of %d", what.(Heard).Body[0], want)
+			}
+			i++
+		}
 	}
 }
 

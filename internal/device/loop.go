@@ -12,6 +12,10 @@ import (
 // and none waits long.
 const turnInputsMax = 256
 
+// turnHeardMax is how many messages of one device one turn takes: what the others
+// say, and what the disk has done, does not wait behind a flood.
+const turnHeardMax = 32
+
 // machine is what a loop steps. The four machines differ in what they are told,
 // not in how they are run.
 type machine interface {
@@ -152,11 +156,7 @@ func (l *loop) run(ctx context.Context) error {
 // come, steps the machine once. more: inputs are left.
 func (l *loop) turn() (more bool, err error) {
 	l.mutex.Lock()
-	n := min(len(l.queue), turnInputsMax)
-	in, calls := l.queue[:n:n], l.calls
-	if l.queue = l.queue[n:]; len(l.queue) == 0 {
-		l.queue = nil
-	}
+	in, calls := l.next(), l.calls
 	more, l.calls = len(l.queue) > 0, nil
 	l.taken(in)
 	l.mutex.Unlock()
@@ -173,6 +173,31 @@ func (l *loop) turn() (more bool, err error) {
 	}
 	l.deliver(effects)
 	return more, nil
+}
+
+// next takes from the queue what the next turn is about: what came first, but of
+// each device no more than its share.
+func (l *loop) next() (in []any) {
+	shares := make(map[zsync.Key]int)
+	var passed []any
+	i := 0
+	for ; i < len(l.queue) && len(in) < turnInputsMax; i++ {
+		what := l.queue[i]
+		if said, ok := what.(Heard); ok {
+			if shares[said.From.Curve]++; shares[said.From.Curve] > turnHeardMax {
+				passed = append(passed, what)
+				continue
+			}
+		}
+		in = append(in, what)
+	}
+	if l.queue = l.queue[i:]; len(passed) > 0 {
+		l.queue = append(passed, l.queue...)
+	}
+	if len(l.queue) == 0 {
+		l.queue = nil
+	}
+	return in
 }
 
 // longestSleep bounds a wait, so that a clock that was set is noticed.

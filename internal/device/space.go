@@ -277,8 +277,11 @@ func (s *space) heard(tx kv.Tx, now time.Time, m Heard) (eventlog.Merged, error)
 		return eventlog.Merged{}, nil
 	}
 	merged, err := s.exchange.Received(tx, now, from, m.Type, m.Body)
-	if errors.Is(err, eventlog.ErrMalformed) || errors.Is(err, eventlog.ErrNotLinked) {
+	switch {
+	case errors.Is(err, eventlog.ErrMalformed):
 		s.offended(from, OffenceMessage) // nothing of it was taken
+		err = nil
+	case errors.Is(err, eventlog.ErrNotLinked): // it was said before the link ended
 		err = nil
 	}
 	if merged.Bad > 0 {
