@@ -5,6 +5,7 @@
 #   make test     every test, with real sockets and the race detector
 #   make check    format, vet, staticcheck, architecture, tidy: under a minute
 #   make bench    against rsync over ssh
+#   make hostile  strangers and a hostile device against a real one: what it takes of memory and descriptors
 #   make fuzz     each fuzz target for FUZZTIME, and random histories that no run has had before
 #   make mutants  planted bugs, each of which must turn a test red
 #   make failpoints
@@ -25,7 +26,7 @@ CONCURRENT = ./cmd/... ./internal/control ./internal/device ./internal/disk ./in
 # What is built with places where a test may kill the program; a release has none.
 FAILING = -tags failpoint ./cmd/zsync ./internal/failpoint
 
-.PHONY: all build demo test check bench fuzz mutants failpoints deps
+.PHONY: all build demo test check bench hostile fuzz mutants failpoints deps
 
 all: build
 
@@ -59,6 +60,9 @@ check: deps
 bench: build
 	@scripts/deps bench
 	$(GO) run ./scripts/bench -zsync bin/zsync
+
+hostile: deps
+	ZSYNC_HOSTILE=1 $(GO) test -count=1 -timeout 10m -v -run 'TestStrangers|TestADeviceOfTheCircleThatLies' ./cmd/zsync
 
 fuzz: deps
 	@scripts/fuzz $(FUZZTIME)

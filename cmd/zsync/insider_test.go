@@ -30,7 +30,6 @@ type insider struct {
 	keys  *security.Keys
 	space zsync.SpaceID
 	log   string // its log of the space, a database
-	dirty byte   // writers made up so far
 
 	node      *zre.Node
 	mailbox   *zeromq.Network

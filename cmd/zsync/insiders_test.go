@@ -35,6 +35,7 @@ func TestADeviceOfTheCircleThatLiesHarmsNobodyAndIsNamed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
+	t.Parallel()
 	p := newPlot(t)
 	row(t, "nobody lies", p.box.peak(func() { p.sync(t) }))
 	for _, attack := range []struct {
@@ -281,9 +282,13 @@ func (p *plot) questions(*testing.T) {
 	}
 	pull := wire.Marshal(map[uint64]any{1: p.foe.space[:], 2: spans, 3: uint64(1) << 60})
 	vv := wire.Marshal(map[uint64]any{1: p.foe.space[:], 2: []any{}, 3: false})
+	each := 50
+	if os.Getenv("ZSYNC_HOSTILE") != "" {
+		each = 200
+	}
 	for range 50 {
 		p.foe.do(func() {
-			for range 200 {
+			for range each {
 				p.foe.tell(eventlog.MessageVV, vv)
 				p.foe.tell(eventlog.MessagePull, pull)
 			}
@@ -327,7 +332,7 @@ func (p *plot) bomb(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packed := encoder.EncodeAll(make([]byte, 1<<30), nil)
+	packed := encoder.EncodeAll(make([]byte, 64<<20), nil)
 	conn := p.session(t)
 	p.foe.do(func() {
 		for range 10 {

@@ -95,6 +95,7 @@ func besiege(t *testing.T) *siege {
 		s.start()
 		s.up()
 	}
+	agree(t, sides, nil)
 	b.sync(t)
 	return b
 }

@@ -31,11 +31,29 @@ func (w *World) Converged() error {
 		case st.Frontier != frontier:
 			return fmt.Errorf("%s has another frontier than %s", n.Name, w.Nodes[0].Name)
 		}
+		if err := n.accuses(); err != nil {
+			return err
+		}
 	}
 	first := treeOf(w.Nodes[0].Disks[dir])
 	for _, n := range w.Nodes[1:] {
 		if err := differ(w.Nodes[0].Name, first, n.Name, treeOf(n.Disks[dir])); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// accuses says of what the device accuses another one, which is honest. Two histories
+// come of a database that was lost, and a broken transfer of messages that came
+// twice: in that, this network is worse than TCP.
+func (n *Node) accuses() error {
+	if n.link == nil {
+		return nil
+	}
+	for _, o := range n.link.Status().Offences {
+		if o.What != device.OffenceFork && o.What != device.OffenceTransfer {
+			return fmt.Errorf("%s accuses an honest device: it %s", n.Name, o.What.Why())
 		}
 	}
 	return nil
