@@ -6,7 +6,7 @@
 // is by itself and the log of its circle. A [FolderMachine] keeps one folder: its
 // log, what should be on the disk, what is on it, and the fetching of the rest.
 // Each takes facts and orders in turns and gives back [Effect]s, each with the
-// [Address] of the part that it is for; messages.go lists every one of them.
+// [Address] of the part that it is for; messages.go and diskmessages.go list every one of them.
 //
 // The invariant: an Effect is handed out only after the commit that it rests on.
 // So nothing leaves the device, and nothing on its disk is touched, that a power

@@ -1,11 +1,8 @@
 package device
 
 import (
-	"time"
-
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/filemq"
-	"github.com/zsync/zsync/replica"
 	"github.com/zsync/zsync/security"
 	"github.com/zsync/zsync/store"
 	"github.com/zsync/zsync/zre"
@@ -193,92 +190,6 @@ type (
 	}
 )
 
-// Orders to the workers of a folder's disk, each answered by one fact.
-type (
-	// ListDir is answered by Listed.
-	ListDir struct{ Path zsync.Path }
-	// Listed answers ListDir.
-	Listed struct{ Listing store.Listing }
-	// HashFiles is answered by Hashed.
-	HashFiles struct{ Jobs []store.HashJob }
-	// Hashed answers HashFiles.
-	Hashed struct{ Results []store.Hashed }
-	// StagePieces verifies and writes received data; answered by Staged to the
-	// folder and Disposed to the link.
-	StagePieces struct {
-		Session zre.Conn
-		Peer    zsync.DeviceID
-		Pieces  []store.Piece
-		Cost    int64
-		// Release gives back the memory that the pieces lie in; the worker calls each
-		// once the pieces are written.
-		Release []func()
-	}
-	// Staged says which pieces are in their staging files.
-	Staged struct {
-		Pieces []StagedPiece
-	}
-	// StagedPiece is one piece without its data.
-	StagedPiece struct {
-		Content zsync.Digest
-		Hash    zsync.Digest
-		Offset  int64
-		Err     error
-	}
-	// Assemble is answered by Assembled.
-	Assemble struct {
-		Content zsync.Digest
-		Size    int64
-		Chunks  []store.Chunk
-		From    []store.Source
-	}
-	// Assembled says which chunks are in the staging file already, and how many of
-	// these were there before.
-	Assembled struct {
-		Content zsync.Digest
-		Chunks  []store.Chunk
-		Have    []bool
-		Resumed int
-		Err     error
-	}
-	// CopyContent is answered by Copied.
-	CopyContent struct{ replica.CopyJob }
-	// Copied answers CopyContent.
-	Copied struct {
-		Content zsync.Digest
-		Err     error
-	}
-	// FlushStaged is answered by Flushed.
-	FlushStaged struct{}
-	// Flushed answers FlushStaged.
-	Flushed struct{ Err error }
-	// ApplyBatch is answered by Applied.
-	ApplyBatch struct{ replica.Batch }
-	// Applied answers ApplyBatch.
-	Applied struct{ Results []store.Result }
-	// ReadSpans is answered by Supply to the link.
-	ReadSpans struct {
-		Session zre.Conn
-		Parts   []SpanPart
-	}
-	// SpanPart is one item of a ReadSpans.
-	SpanPart struct {
-		Req    uint32
-		Index  uint16
-		Span   store.Span
-		Offset int64
-		Size   uint32
-	}
-	// UnstageFiles removes staging files that nobody wants; no answer.
-	UnstageFiles struct{ Contents []zsync.Digest }
-	// Hinted says that directories changed; All that anything may have.
-	Hinted struct {
-		Dirs    []zsync.Path
-		All     bool
-		Problem string
-	}
-)
-
 // Between home, link and the device's owner.
 type (
 	// OpenFolder asks the owner to open a folder's root and database and to start
@@ -332,40 +243,3 @@ type (
 	// Stop says goodbye to all peers.
 	Stop struct{}
 )
-
-// Registration is a folder as this device keeps it.
-type Registration struct {
-	Label Label
-	Dir   string
-	Role  string
-	Space zsync.SpaceID
-	// Founding is set by the device that founded the space: enough to write the
-	// same genesis again.
-	Founding *Founding
-	// Offered: another device named it, and this one serves; its directory must be
-	// made for it, and nothing that is there already be taken.
-	Offered bool
-	// Entered: this device was in the space before. A database that knows nothing of
-	// it was lost, and with it what this device has written.
-	Entered bool
-	// Loss is that of the device at the time, see [NoteLoss]. A space whose database
-	// has another one opens a new writer before it says anything.
-	Loss Mark
-	// Taken is drawn whenever the directory is taken up for the space. A database that
-	// has another one forgets what it knew of the disk: it may have been left for long.
-	Taken Mark
-	// Scout: only the space is to be entered, to become a member of it. Its directory
-	// stays with the space that it is in, and is not opened.
-	Scout bool
-}
-
-// Mark is 16 random octets that tell one occasion from another; zero is none.
-type Mark [16]byte
-
-// Founding fixes a genesis.
-type Founding struct {
-	Nonce       [16]byte
-	Incarnation [16]byte
-	Wall        time.Time
-	Genesis     zsync.EventID
-}
