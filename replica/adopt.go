@@ -215,6 +215,7 @@ func (r *Replica) goneNow(f *finding) {
 // What D still has in a directory that is gone is somewhere else, or gone too:
 // the next scan shall find out.
 func (r *Replica) forget(tx kv.Tx, d *onDisk) {
+	r.clearDamage(tx, d)
 	r.disk.drop(tx, d.key)
 	r.tree.dirty.mark(d.key.node)
 	if d.place.parent != rootNode {

@@ -206,6 +206,7 @@ func (o *outcome) take(s *step, result store.Result) {
 		return
 	}
 	r.problems.clear(s.change.Path, "apply")
+	r.problems.clear(s.change.Path, CodeDamaged)
 	before := r.disk.get(o.tx, s.key)
 	if result.Kept != "" && before != nil {
 		o.kept(before, result)
@@ -323,6 +324,7 @@ func (o *outcome) kept(before *onDisk, result store.Result) {
 	if before.stat.SameFile(result.KeptStat) {
 		putKept(o.tx, before, result.Kept)
 	}
+	o.replica.scrub.kept(before, result.Kept)
 }
 
 // failed notes why a change was not done. Where the disk was not as D said, a

@@ -44,6 +44,7 @@ type box struct {
 	hashes    int                  // how often a file was to be hashed
 	onCopy    func() error         // before a copy is made
 	onUnstage func(zsync.Digest)
+	onVerify  func(*store.Hashed) // what is read of a file, before it is told
 }
 
 // job is one order under way. Done it is a fact, which is a job again: facts may
@@ -201,6 +202,9 @@ func (b *box) take(out Output) {
 			}
 			return func(tx kv.Tx) { b.rep.Hashed(tx, b.now, hashed) }
 		})
+	}
+	if len(out.Verify) > 0 {
+		b.verify(out.Verify)
 	}
 	for _, c := range out.Copy {
 		b.job(func() func(kv.Tx) {

@@ -114,6 +114,9 @@ func (r *Replica) settle(tx kv.Tx, node uint64) bool {
 	s := r.tree.look(tx, node)
 	pairs, rest := matched(s.targets(node), r.disk.node(tx, node))
 	if settled(pairs, rest) {
+		for _, p := range pairs {
+			r.clearDamage(tx, p.from)
+		}
 		r.takeDots(tx, pairs)
 		r.done(tx, node)
 		r.unhide(tx, node)
@@ -130,6 +133,7 @@ func (r *Replica) settle(tx kv.Tx, node uint64) bool {
 			missing += p.missingBytes()
 		}
 	}
+	r.noteDamage(tx, pairs)
 	r.need(tx, node, missing)
 	return false
 }

@@ -302,6 +302,9 @@ func (d *drafting) move(f *finding, dir dirRef) []draft {
 		Type: old.kind, Content: old.content, Size: old.size(), ListLen: old.listLen, MtimeNS: old.mtimeNS, Target: old.target,
 		Supersedes: d.weak(old),
 	}
+	if v := d.replica.meant(d.tx, old); v != nil { // the damage of this disk is nobody's version
+		op.Content, op.Size, op.ListLen = v.content, v.size, v.listLen
+	}
 	after := old.clone()
 	after.place = to
 	after.see(f)

@@ -12,6 +12,7 @@ import (
 type Output struct {
 	List    []zsync.Path    // read these directories: answered by Listed
 	Hash    []store.HashJob // read these files: answered by Hashed
+	Verify  []store.HashJob // read these files from the disk itself: answered by Verified
 	Want    []Want          // get these contents from a peer into staging: answered by Staged
 	Unwant  []zsync.Digest  // these wants are void; no answer is due any more
 	Copy    []CopyJob       // copy these contents into staging: answered by Staged

@@ -262,6 +262,7 @@ func (t *turn) due(node uint64) (pairs []pair, rest []*onDisk, due bool) {
 	case r.heldBack(t.tx, node) || t.busy(pairs, rest):
 		r.plan.block(node)
 	default:
+		r.noteDamage(t.tx, pairs) // after a start, too
 		return pairs, rest, true
 	}
 	return nil, nil, false

@@ -50,6 +50,7 @@ type Replica struct {
 	flushes  flushes
 	batch    batch
 	problems problems
+	scrub    scrub
 	brake    brake
 	apart    apart
 	author   bool // this device may write to the log now
@@ -212,6 +213,7 @@ func (r *Replica) work(tx kv.Tx, now time.Time) {
 	r.planOn(tx, now)
 	r.flushAhead()
 	r.endFetchTrouble()
+	r.scrubOn(tx, now)
 	r.dropLists(tx)
 	r.more = r.more || len(r.tree.dirty.fresh) > 0
 	r.disk.save(tx)
@@ -243,6 +245,7 @@ func (r *Replica) Deadline() time.Time {
 	if r.plans() {
 		due = earlier(due, r.planDue())
 	}
+	due = earlier(due, r.scrub.deadline())
 	if r.batch.state == batchReady {
 		due = earlier(due, r.batch.notBefore)
 	}

@@ -40,6 +40,8 @@ type Reason struct {
 	Node zsync.NodeID
 	// Lacks are contents that are not here, with Code CodeMissing.
 	Lacks []Want
+	// Damaged: what this disk has there was damaged, and Lacks are the good bytes.
+	Damaged bool
 	// Now is where it was moved to, with Code CodeMoved.
 	Now zsync.Path
 }
@@ -69,6 +71,9 @@ func (r *Replica) Why(tx kv.Tx, path zsync.Path) Reason {
 // that cannot be looked into.
 func (r *Replica) whyProblem(_ kv.Tx, path zsync.Path) (Reason, bool) {
 	for _, p := range r.problems.sorted() {
+		if p.Code == CodeDamaged {
+			continue // what its good bytes wait for tells more
+		}
 		below := p.Path != "" && below(path, p.Path)
 		if p.Path == path && path != "" || below && (p.Code == CodeNested || p.Code == "unreadable") {
 			return Reason{Code: p.Code, Why: p.Why}, true
@@ -116,14 +121,15 @@ func (r *Replica) whyShown(tx kv.Tx, path zsync.Path) (Reason, bool) {
 	case !r.cfg.Applies:
 		reason.Code, reason.Why = CodeRole, "what other devices change is not carried out on this one"
 	default:
-		r.whyUnsettled(&reason, pairs)
+		r.whyUnsettled(tx, &reason, pairs)
 	}
 	return reason, true
 }
 
 // whyUnsettled: the disk has it otherwise than the log.
-func (r *Replica) whyUnsettled(reason *Reason, pairs []pair) {
+func (r *Replica) whyUnsettled(tx kv.Tx, reason *Reason, pairs []pair) {
 	for _, p := range pairs {
+		reason.Damaged = reason.Damaged || p.from != nil && !p.sameContent(p.from) && r.meant(tx, p.from) != nil
 		if v := p.version; p.kind == zsync.TypeFile && !p.sameContent(p.from) && v.content != zsync.EmptyContent && !r.contents.has(v.content) {
 			reason.Lacks = append(reason.Lacks, Want{Content: v.content, Size: v.size, ListLen: v.listLen, Author: v.author, Stamp: v.stamp})
 		}

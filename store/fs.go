@@ -122,6 +122,9 @@ type File interface {
 	// WriteBack asks that the given range be written to the disk soon; it
 	// promises nothing and only keeps a later Sync short.
 	WriteBack(offset, size int64)
+	// Uncached asks the system to let go of what it keeps of the file in memory, so
+	// that the next read comes from the disk; it promises nothing.
+	Uncached()
 	// Sync makes the file's bytes, mode and mtime durable.
 	Sync() error
 	// Close releases the file.

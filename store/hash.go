@@ -10,22 +10,25 @@ import (
 // read. The file must have j.Old before the read and after it.
 func (r *Root) Hash(j HashJob) Hashed {
 	hashed := Hashed{Path: j.Path}
-	if err := r.hash(j, &hashed); err != nil {
+	if err := r.hash(j, &hashed, func(File) {}); err != nil {
 		return Hashed{Path: j.Path, Stat: hashed.Stat, Err: fmt.Errorf("store: hash %s: %w", j.Path, err)}
 	}
 	return hashed
 }
 
-func (r *Root) hash(j HashJob, into *Hashed) error {
+// hash reads the file; around is called with it before and after.
+func (r *Root) hash(j HashJob, into *Hashed, around func(File)) error {
 	file, stat, err := r.openSpan(Span{Area: InTree, Path: j.Path, Stat: j.Old})
 	into.Stat = stat
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	around(file)
+	defer around(file)
 	buffer, release := r.buffer()
 	defer release()
-	if into.Content, into.List, err = contentOf(file, stat.Size, buffer, nil); err != nil {
+	if into.Content, into.List, err = contentOf(stoppable{file, r}, stat.Size, buffer, nil); err != nil {
 		return err
 	}
 	if err := held(file, stat); err != nil {

@@ -72,6 +72,9 @@ func (f *linuxFile) WriteBack(offset, size int64) {
 	_ = unix.SyncFileRange(f.fd, offset, size, unix.SYNC_FILE_RANGE_WRITE)
 }
 
+// Uncached lets go of pages that are on the disk as they are in memory, and no others.
+func (f *linuxFile) Uncached() { _ = unix.Fadvise(f.fd, 0, 0, unix.FADV_DONTNEED) }
+
 func (f *linuxFile) Sync() error {
 	return fault("sync", "file", insist(func() error { return unix.Fsync(f.fd) }))
 }

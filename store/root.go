@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/zsync/zsync"
 )
@@ -70,6 +71,7 @@ type Root struct {
 	applying sync.Mutex
 	swapped  bool // what an earlier run left in swap has been looked after
 	ours     ours
+	stopped  atomic.Bool
 }
 
 // Open takes the folder's lock and makes ready its private directory. The

@@ -45,6 +45,8 @@ func TestMain(m *testing.M) {
 //	touch TIME FILE...      sets the time of modification
 //	half DIR KIB            waits until that much of a big file is in staging
 //	secretless KEYFILE      checks that nothing shows what is in the key file
+//	rot FILE HOME           changes a file's bytes behind the back of a device that is
+//	                        stopped, as a failing disk does
 //	never RE COMMAND        runs a command for 3 s; nothing it prints matches
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -57,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"device": cmdDevice, "up": cmdUp, "eventually": cmdEventually, "same": cmdSame,
 			"shape": cmdShape, "noise": cmdNoise, "octal": cmdOctal, "code": cmdCode, "tidy": cmdTidy,
 			"touch": cmdTouch, "never": cmdNever, "half": cmdHalf, "secretless": cmdSecretless,
+			"rot": cmdRot,
 		},
 	})
 }

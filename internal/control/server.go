@@ -98,6 +98,7 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("GET "+pathFollow, s.follow)
 	s.serveReading(mux)
 	servePast(mux, s.device)
+	serveScrub(mux, s.device)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerReadTime, BaseContext: func(net.Listener) context.Context { return ctx }}

@@ -38,8 +38,9 @@ type FolderMachine struct {
 	bringing  *bringing  // back from the past; nil: nothing was yet
 	refused   []uint64   // tickets of jobs that came while there was one
 	discards  discarding // of versions
-	joined    bool       // home was told that this device is a member
-	rootLost  bool       // the owner was told that the directory is gone
+	scrubbing scrubbing
+	joined    bool // home was told that this device is a member
+	rootLost  bool // the owner was told that the directory is gone
 	status    FolderStatus
 	now       time.Time // of the turn at hand
 	failed    error     // of a turn: what is in memory may be ahead of the database
@@ -192,6 +193,14 @@ func (f *FolderMachine) receive(tx kv.Tx, now time.Time, what any) error {
 		f.discard(in)
 	case Discarded:
 		f.discarded(tx, in)
+	case Scrub:
+		f.scrub(tx, now, in)
+	case StopScrub:
+		if in.Ticket == f.scrubbing.ticket {
+			f.replica.StopScrub()
+		}
+	case Verified:
+		f.replica.Verified(tx, now, in.Results)
 	case Applied:
 		f.noteTrash(tx, now, f.late.applying, in.Results)
 		f.late.applied(now, in.Results)
@@ -264,6 +273,9 @@ func (f *FolderMachine) order(tx kv.Tx, now time.Time) {
 	}
 	for jobs := range batches(out.Hash, hashJobsMax, hashBytesMax) {
 		f.space.emit(disk, HashFiles{jobs})
+	}
+	if len(out.Verify) > 0 {
+		f.space.emit(disk, VerifyFiles{out.Verify})
 	}
 	for _, job := range out.Copy {
 		f.space.emit(disk, CopyContent{job})

@@ -73,6 +73,9 @@ func (f *FolderMachine) Why(path zsync.Path) (why Why, err error) {
 		case reason.Code == replica.CodeUnknown:
 			why.Why = "neither the log nor this disk, where it was looked at, has anything of that name"
 		}
+		if reason.Damaged {
+			why.Code, why.Why = replica.CodeDamaged, "it was damaged on this disk; of what it should hold: "+why.Why
+		}
 		return nil
 	})
 	return why, err

@@ -52,8 +52,10 @@ func (w *Workers) Do(order any) {
 	w.ready.Signal()
 }
 
-// Close waits for the orders under way, drops the rest, and closes the root.
+// Close waits for the orders under way, drops the rest, and closes the root. Files
+// that are only read are read no further.
 func (w *Workers) Close() error {
+	w.root.Stop()
 	w.mutex.Lock()
 	w.closed, w.queue = true, nil
 	w.mutex.Unlock()
@@ -99,6 +101,12 @@ func Carry(root *store.Root, space zsync.SpaceID, order any, post func(device.Ad
 			failpoint.Reach(failpoint.Hash)
 		}
 		post(folder, device.Hashed{Results: results})
+	case device.VerifyFiles:
+		results := make([]store.Hashed, len(o.Jobs))
+		for i, job := range o.Jobs {
+			results[i] = root.Verify(job)
+		}
+		post(folder, device.Verified{Results: results})
 	case device.StagePieces:
 		stage(root, space, o, post)
 	case device.Assemble:

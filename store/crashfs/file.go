@@ -107,6 +107,8 @@ func (f *file) Clone(store.File) error { return fmt.Errorf("clone: %w", errors.E
 
 func (f *file) WriteBack(int64, int64) {}
 
+func (f *file) Uncached() {}
+
 func (f *file) Sync() error {
 	if err := f.fs.begin("sync", "file"); err != nil {
 		f.fs.loseWrites(f.node)

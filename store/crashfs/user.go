@@ -56,6 +56,19 @@ func (u User) Write(path string, data []byte) {
 	u.fs.altered(found)
 }
 
+// Rot gives the file at path other bytes and leaves all that it says of itself as it
+// is, as a failing disk does. It panics where data has another length.
+func (u User) Rot(path string, data []byte) {
+	defer u.tick()()
+	parent, name := u.parent(path)
+	found := parent.entries[name]
+	if found == nil || len(found.data) != len(data) {
+		panic("crashfs: rot changes no size: " + path)
+	}
+	found.data, found.sum = bytes.Clone(data), nil
+	found.writeOut()
+}
+
 // Replace puts a new file at path, as programs do that write beside it and rename.
 func (u User) Replace(path string, data []byte) {
 	u.Remove(path)
