@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -30,33 +31,46 @@ const (
 )
 
 // Store is one open database file.
-type Store struct{ db *bbolt.DB }
+type Store struct {
+	db      *bbolt.DB
+	damaged atomic.Bool
+}
 
 var _ kv.Store = (*Store)(nil)
 
 // Open opens or creates the database at path, readable by its owner alone. It
-// fails with [ErrLocked] when another process holds it.
+// fails with [ErrLocked] when another process holds it, and with [ErrDamaged] when
+// it is none any more.
 func Open(path string) (*Store, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+	if exists(path) {
+		if err := Check(path); err != nil {
+			return nil, err
+		}
+	}
+	return opened(path, &bbolt.Options{
 		Timeout:         lockWait,
 		NoFreelistSync:  true,
 		FreelistType:    bbolt.FreelistMapType,
 		InitialMmapSize: mapped,
 	})
+}
+
+func opened(path string, options *bbolt.Options) (*Store, error) {
+	s := new(Store)
+	err := guarded(path, func() (err error) {
+		s.db, err = bbolt.Open(path, 0o600, options)
+		return err
+	})
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	return &Store{db}, nil
+	return s, nil
 }
 
 // OpenReadOnly opens an existing database for View alone; several may. It fails
 // with [ErrLocked] when another process has it open to write.
 func OpenReadOnly(path string) (*Store, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: readWait, ReadOnly: true})
-	if err != nil {
-		return nil, openError(path, err)
-	}
-	return &Store{db}, nil
+	return opened(path, &bbolt.Options{Timeout: readWait, ReadOnly: true})
 }
 
 // ErrLocked is returned when another process holds the file.
@@ -67,6 +81,8 @@ var ErrDamaged = errors.New("it is damaged, or no database")
 
 func openError(path string, err error) error {
 	switch {
+	case errors.Is(err, ErrDamaged):
+		return err // it says where
 	case errors.Is(err, bbolterrors.ErrTimeout):
 		err = ErrLocked
 	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch):
@@ -81,16 +97,18 @@ var errUnchanged = errors.New("nothing changed")
 
 // Update implements [kv.Store].
 func (s *Store) Update(f func(kv.Tx) error) error {
-	err := s.db.Update(func(btx *bbolt.Tx) error {
-		t := &tx{bolt: btx}
-		if err := errors.Join(f(t), t.err); err != nil {
-			return err
-		}
-		if !t.changed {
-			return errUnchanged
-		}
-		failpoint.Reach(failpoint.BeforeCommit)
-		return nil
+	err := s.guarded(func() error {
+		return s.db.Update(func(btx *bbolt.Tx) error {
+			t := &tx{bolt: btx}
+			if err := errors.Join(f(t), t.err); err != nil {
+				return err
+			}
+			if !t.changed {
+				return errUnchanged
+			}
+			failpoint.Reach(failpoint.BeforeCommit)
+			return nil
+		})
 	})
 	if errors.Is(err, errUnchanged) {
 		return nil
@@ -101,14 +119,21 @@ func (s *Store) Update(f func(kv.Tx) error) error {
 
 // View implements [kv.Store].
 func (s *Store) View(f func(kv.Tx) error) error {
-	return s.db.View(func(btx *bbolt.Tx) error {
-		t := &tx{bolt: btx}
-		return errors.Join(f(t), t.err)
+	return s.guarded(func() error {
+		return s.db.View(func(btx *bbolt.Tx) error {
+			t := &tx{bolt: btx}
+			return errors.Join(f(t), t.err)
+		})
 	})
 }
 
 // Close implements [kv.Store].
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	if s.damaged.Load() {
+		return s.closeDamaged()
+	}
+	return s.db.Close()
+}
 
 // tx remembers the buckets it has looked for: finding one costs a tree walk.
 type tx struct {
