@@ -9,7 +9,7 @@ import (
 )
 
 // damageHint is what to do when this device's own files cannot be read.
-const damageHint = "put the home back from a backup, or move it away and pair anew; the folders' files are untouched"
+const damageHint = "stop the device and run  zsync repair,  or put the home back from a backup; the folders' files are untouched"
 
 // isDamage reports whether an error says that one of this device's own files is
 // not what it wrote: commands decode nothing else.

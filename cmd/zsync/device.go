@@ -156,7 +156,7 @@ func (p *program) handedOver(ctx context.Context, order control.Order) error {
 func orderFailure(err error, order control.Order) error {
 	hint := "zsync folders"
 	if order.Watch != nil {
-		hint = "zsync folders  shows them; choose another label with --label"
+		hint = "zsync folders  shows them; choose another label with --label or, where the folder was moved, add --same-folder"
 	}
 	return failed(exitFailed, err, hint)
 }

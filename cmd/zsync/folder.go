@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/device"
@@ -20,12 +21,26 @@ func (a *appliance) open(order device.OpenFolder, post func(device.Address, any)
 	if !order.Scout && overlap(a.home.dir, reg.Dir) {
 		return device.Opened{}, fmt.Errorf("%s and this device's home %s lie in each other; its keys are not for sharing", reg.Dir, a.home.dir)
 	}
-	db, err := bolt.Open(a.home.space(reg.Space.String()))
+	path := a.home.space(reg.Space.String())
+	noted, _ := a.home.notedFolders() // without it nothing is known to be lost
+	lost := isNoted(noted, reg) && !there(path)
+	db, err := bolt.Open(path)
+	if errors.Is(err, bolt.ErrDamaged) {
+		return device.Opened{}, fmt.Errorf("%w; stop this device and run:  zsync repair", err)
+	}
 	if err != nil {
 		return device.Opened{}, err
 	}
 	if order.Scout {
 		return device.Opened{Store: db}, nil
+	}
+	if lost {
+		a.log.Warn("the database of a folder is lost: it is made anew from the folder and from other devices", "folder", reg.Label, "database", path)
+	}
+	if !order.Same && lost && emptied(reg.Dir) {
+		err := fmt.Errorf("the database of %s is lost, and so are the files in %s; connect the disk or, if they are to be fetched anew, run:  zsync watch %s --label %s --same-folder",
+			reg.Label, reg.Dir, quoted(reg.Dir), quoted(string(reg.Label)))
+		return device.Opened{}, errors.Join(err, db.Close(), os.Remove(path)) // or it would be known at the next look
 	}
 	if err := a.lendRoot(order.Cache, db); err != nil {
 		return device.Opened{}, errors.Join(err, db.Close())
@@ -42,7 +57,26 @@ func (a *appliance) open(order device.OpenFolder, post func(device.Address, any)
 	if err != nil {
 		return device.Opened{}, errors.Join(unopened(reg, err), db.Close())
 	}
+	a.noteOpened(reg)
 	return device.Opened{Store: db, Disk: folder, Staged: staged, Unfinished: folder.Unfinished}, nil
+}
+
+// noteOpened adds a folder to the list that stands in for device.db. A list that is
+// not renewed is renewed at the end.
+func (a *appliance) noteOpened(reg device.Registration) {
+	folders, err := a.home.notedFolders()
+	if err != nil {
+		return
+	}
+	folders = slices.DeleteFunc(folders, func(old device.Registration) bool { return old.Label == reg.Label })
+	_ = a.home.noteFolders(append(folders, reg))
+}
+
+// emptied reports whether a directory is not there, or holds nothing: a disk that is
+// not connected leaves such a one.
+func emptied(dir string) bool {
+	names, err := os.ReadDir(dir)
+	return errors.Is(err, os.ErrNotExist) || err == nil && len(names) == 0
 }
 
 // unopened says what to do about a directory that is gone or is another one.

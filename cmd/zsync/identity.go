@@ -30,6 +30,9 @@ func (p *program) loadOrMakeKeys(sealed bool) (*security.Keys, error) {
 	if err := p.makeHome(); err != nil {
 		return nil, err
 	}
+	if err := p.home().whole(); err != nil {
+		return nil, err
+	}
 	if p.keyless() {
 		return p.makeKeys(sealed)
 	}
@@ -89,7 +92,7 @@ func keyFailure(err error) error {
 	case errors.Is(err, security.ErrPassphrase):
 		return failed(exitFailed, err, "try again; the passphrase is asked for, or read from the file that "+passphraseEnv+" names")
 	case errors.Is(err, security.ErrKeyFile):
-		return failed(exitDamage, err, "put the key file back from a backup; without it, remove it and pair this device anew")
+		return failed(exitDamage, err, "put the key file back from a backup; without it, move it away and run  zsync repair,  which says how to go on")
 	}
 	return failed(exitFailed, err, "")
 }

@@ -22,6 +22,7 @@ func (h home) keyFile() string         { return h.path("key") }
 func (h home) trusted() string         { return h.path("trusted") }
 func (h home) generation() string      { return h.path("generation") }
 func (h home) database() string        { return h.path("device.db") }
+func (h home) folders() string         { return h.path("folders") }
 func (h home) config() string          { return h.path("config.toml") }
 func (h home) lock() string            { return h.path("lock") }
 func (h home) socket() string          { return h.path("control") }
@@ -67,7 +68,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		newInit(p), newID(p), newWatch(p), newServe(p), newDaemon(p), newPair(p),
 		newDevices(p), newFolders(p), newStatus(p), newLog(p), newVersion(p),
 		newConfirm(p), newConflicts(p), newWhy(p), newLs(p), newShow(p),
-		newTrash(p), newRestore(p), newUndo(p), newScrub(p),
+		newTrash(p), newRestore(p), newUndo(p), newScrub(p), newRepair(p),
 	)
 	root.DisableSuggestions = true // complaint makes them
 	root.SetFlagErrorFunc(wrongFlag)

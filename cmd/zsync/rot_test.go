@@ -64,3 +64,33 @@ func remember(tx kv.Tx, from, to []byte) (changed int) {
 	}
 	return len(found)
 }
+
+// cmdScribble damages databases of a device that is stopped.
+func cmdScribble(ts *testscript.TestScript, _ bool, args []string) {
+	how, path := "", ts.MkAbs(args[len(args)-1])
+	if len(args) > 1 {
+		how = args[0]
+	}
+	names := []string{path}
+	if found, err := filepath.Glob(filepath.Join(path, "*.db")); err == nil && len(found) > 0 {
+		names = found
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		ts.Check(err)
+		page := os.Getpagesize()
+		switch how {
+		case "-gone":
+			ts.Check(os.Remove(name))
+			continue
+		case "-short":
+			data = data[:3*page]
+		default:
+			used := len(bytes.TrimRight(data, "\x00")) / page * page
+			for at := 2 * page; at+page <= used; at += page {
+				copy(data[at:at+64], bytes.Repeat([]byte("scribble"), 8))
+			}
+		}
+		ts.Check(os.WriteFile(name, data, 0o600))
+	}
+}

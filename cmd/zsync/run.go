@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,6 +37,7 @@ type appliance struct {
 	lock     *flock.Flock
 	database kv.Store
 	context  *zeromq.Context
+	log      *slog.Logger
 	running  *device.Running
 	server   *control.Server
 	self     control.Self
@@ -100,6 +102,9 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 	if err != nil {
 		return err
 	}
+	if err := a.noteKept(); err != nil {
+		return err
+	}
 	descriptors, err := zeromq.RaiseFileLimit()
 	if err != nil {
 		fmt.Fprintf(p.stderr, "zsync: warning: %v\n", err)
@@ -115,6 +120,7 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 		return err
 	}
 	cert := keys.Certify(s.Name, 1)
+	a.log = slog.New(slog.NewTextHandler(logTo(p.stderr), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	a.running, err = device.NewRunning(device.Host{
 		Mailbox: zeromq.NewNetwork(mailbox), Transfer: zeromq.NewNetwork(transfer), Gate: gate,
 		Open: func(order device.OpenFolder, post func(device.Address, any)) (device.Opened, error) {
@@ -128,7 +134,7 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 		OldStore:     a.oldStore,
 		WriteTrusted: func(text []byte) error { return renameio.WriteFile(a.home.trusted(), text, 0o600) },
 		Seed:         seed,
-		Log:          slog.New(slog.NewTextHandler(logTo(p.stderr), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log:          a.log,
 	}, a.database,
 		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed(), FoldersMax: offeredMax(descriptors)},
 		device.LinkConfig{
@@ -232,11 +238,28 @@ func (a *appliance) run(ctx context.Context) error {
 	return errors.Join(group.Wait(), a.close())
 }
 
+// noteKept takes what is kept no more off the list of folders that stands in for
+// device.db. What was opened once is added then, by noteOpened.
+func (a *appliance) noteKept() error {
+	folders, _, err := device.Kept(a.database)
+	if err != nil {
+		return err
+	}
+	noted, err := a.home.notedFolders()
+	if err == nil {
+		folders = slices.DeleteFunc(folders, func(reg device.Registration) bool { return !isNoted(noted, reg) })
+	}
+	return a.home.noteFolders(folders)
+}
+
 func (a *appliance) close() (err error) {
 	if a.context != nil {
 		err = a.context.Close()
 	}
 	if a.database != nil {
+		if a.running != nil {
+			_ = a.noteKept() // it is renewed at the next start
+		}
 		err = errors.Join(err, a.database.Close())
 	}
 	return errors.Join(err, a.lock.Unlock())

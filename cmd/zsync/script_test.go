@@ -47,6 +47,9 @@ func TestMain(m *testing.M) {
 //	secretless KEYFILE      checks that nothing shows what is in the key file
 //	rot FILE HOME           changes a file's bytes behind the back of a device that is
 //	                        stopped, as a failing disk does
+//	scribble [-short|-gone] DATABASE
+//	                        overwrites pages of a database, or of those in a directory;
+//	                        cuts it short; removes it
 //	never RE COMMAND        runs a command for 3 s; nothing it prints matches
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -59,7 +62,7 @@ func TestScripts(t *testing.T) {
 			"device": cmdDevice, "up": cmdUp, "eventually": cmdEventually, "same": cmdSame,
 			"shape": cmdShape, "noise": cmdNoise, "octal": cmdOctal, "code": cmdCode, "tidy": cmdTidy,
 			"touch": cmdTouch, "never": cmdNever, "half": cmdHalf, "secretless": cmdSecretless,
-			"rot": cmdRot,
+			"rot": cmdRot, "scribble": cmdScribble,
 		},
 	})
 }

@@ -50,6 +50,9 @@ type written struct {
 
 // written reads the home of a device that does not run.
 func (p *program) written() (w written, err error) {
+	if err := p.home().whole(); err != nil {
+		return w, err
+	}
 	if _, err := os.Stat(p.home().database()); errors.Is(err, fs.ErrNotExist) {
 		w.trust, err = security.LoadTrust(p.home().trusted())
 		return w, failed(exitFailed, err, "")

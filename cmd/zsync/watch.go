@@ -42,11 +42,14 @@ func newWatch(p *program) *cobra.Command {
 			if err := p.lookAround(cmd.Context(), order); err != nil {
 				return err
 			}
-			same := ""
+			same, moved := "", false
 			if sameFolder {
 				same = order.Path
+				if moved, err = p.moved(cmd.Context(), order); err != nil {
+					return err
+				}
 			}
-			return p.runWith(cmd.Context(), f, same, control.Order{Watch: order})
+			return p.runWith(cmd.Context(), f, same, control.Order{Watch: order, Same: moved})
 		},
 	}
 	f.register(cmd)
@@ -54,6 +57,15 @@ func newWatch(p *program) *cobra.Command {
 	cmd.Flags().StringVar(&role, "role", "sync", "what this device does with the folder; this version knows sync")
 	cmd.Flags().BoolVar(&sameFolder, "same-folder", false, "DIR was moved or restored: it is the folder that it says it is")
 	return cmd
+}
+
+// moved reports whether this device keeps the folder in another directory than the one
+// that a person vouches for.
+func (p *program) moved(ctx context.Context, f *control.Folder) (bool, error) {
+	folders, err := p.keptFolders(ctx)
+	return slices.ContainsFunc(folders, func(kept control.Folder) bool {
+		return kept.Label == f.Label && kept.Path != f.Path
+	}), err
 }
 
 // watchOrder checks what was typed. The label is what other devices see.

@@ -54,18 +54,13 @@ type Founding struct {
 func (h *HomeMachine) watch(tx kv.Tx, now time.Time, in Watch) error {
 	reg := in.Registration
 	if old, kept := h.folders[reg.Label]; kept {
-		if old.Dir != reg.Dir {
-			return &Refusal{fmt.Sprintf("this device keeps %s under the label %q; choose another with --label", old.Dir, reg.Label)}
+		if old.Dir != reg.Dir && !in.Same {
+			return &Refusal{fmt.Sprintf("this device keeps %s under the label %q; choose another with --label or, if that directory is here now, add --same-folder", old.Dir, reg.Label)}
 		}
-		if in.Same {
-			h.vouch(old)
-		}
-		return nil
+		return h.again(tx, old, in)
 	}
-	for _, label := range sortedLabels(h.folders) {
-		if h.folders[label].Dir == reg.Dir {
-			return &Refusal{fmt.Sprintf("this device keeps %s already, under the label %q", reg.Dir, label)}
-		}
+	if err := h.free(reg); err != nil {
+		return err
 	}
 	if id, taken := claimed(tx, reg.Label); taken {
 		reg.Space = id
@@ -77,6 +72,33 @@ func (h *HomeMachine) watch(tx kv.Tx, now time.Time, in Watch) error {
 		reg.Space, reg.Founding = genesis.Space(), founding
 	}
 	h.takeUp(tx, reg, zsync.SpaceID{})
+	return nil
+}
+
+// free refuses a directory that another folder here is in.
+func (h *HomeMachine) free(reg Registration) error {
+	for _, label := range sortedLabels(h.folders) {
+		if label != reg.Label && h.folders[label].Dir == reg.Dir {
+			return &Refusal{fmt.Sprintf("this device keeps %s already, under the label %q", reg.Dir, label)}
+		}
+	}
+	return nil
+}
+
+// again takes a folder that is kept already: where a person vouches for the directory,
+// it may be another one than before.
+func (h *HomeMachine) again(tx kv.Tx, old Registration, in Watch) error {
+	if !in.Same {
+		return nil
+	}
+	if err := h.free(in.Registration); err != nil {
+		return err
+	}
+	if old.Dir != in.Dir {
+		old.Dir, old.Offered = in.Dir, false
+		h.keep(tx, old)
+	}
+	h.vouch(old)
 	return nil
 }
 
@@ -128,9 +150,18 @@ func (r *foundingRecord) founding() *Founding {
 
 func (h *HomeMachine) keep(tx kv.Tx, reg Registration) {
 	h.folders[reg.Label] = reg
-	tx.Put(bucketFolders, []byte(reg.Label), wire.Marshal(registrationRecord{
-		reg.Dir, reg.Role, reg.Space, reg.Founding.record(), reg.Offered, reg.Taken,
-	}))
+	tx.Put(bucketFolders, []byte(reg.Label), wire.Marshal(reg.record()))
+}
+
+func (r Registration) record() registrationRecord {
+	return registrationRecord{r.Dir, r.Role, r.Space, r.Founding.record(), r.Offered, r.Taken}
+}
+
+func (r registrationRecord) registration(label Label) Registration {
+	return Registration{
+		Label: label, Dir: r.Dir, Role: r.Role, Space: r.Space, Founding: r.Founding.founding(),
+		Offered: r.Offered, Taken: r.Taken,
+	}
 }
 
 func (h *HomeMachine) readFolders(tx kv.Tx) (err error) {
@@ -140,10 +171,7 @@ func (h *HomeMachine) readFolders(tx kv.Tx) (err error) {
 			err = fmt.Errorf("device: folder %q in device.db: %w", key, err)
 			return false
 		}
-		h.folders[Label(key)] = Registration{
-			Label: Label(key), Dir: r.Dir, Role: r.Role, Space: r.Space, Founding: r.Founding.founding(),
-			Offered: r.Offered, Taken: r.Taken,
-		}
+		h.folders[Label(key)] = r.registration(Label(key))
 		return true
 	})
 	return err

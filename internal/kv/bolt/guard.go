@@ -25,7 +25,7 @@ func guarded(path string, read func() error) (err error) {
 		if !blames(what) {
 			panic(what)
 		}
-		err = fmt.Errorf("database %s: %w: %v", path, ErrDamaged, what)
+		err = fmt.Errorf("database %s: %w", path, ErrDamaged) // what bbolt says tells nobody more
 	}()
 	return read()
 }
