@@ -13,6 +13,10 @@ const (
 	versionsShare = 10
 )
 
+// ReserveOf returns how many octets are left free of a file system of total octets,
+// unless Options say otherwise.
+func ReserveOf(total int64) int64 { return max(reserveOctets, total/reserveShare) }
+
 // room returns how many octets may be written now. A disk that does not say how
 // much it has is not held to a reserve: it will say when it is full.
 func (r *Root) room() int64 {
@@ -22,7 +26,7 @@ func (r *Root) room() int64 {
 	}
 	reserve := r.reserve
 	if reserve == 0 {
-		reserve = max(reserveOctets, total/reserveShare)
+		reserve = ReserveOf(total)
 	}
 	return free - reserve
 }

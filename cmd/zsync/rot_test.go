@@ -55,7 +55,9 @@ func remember(tx kv.Tx, from, to []byte) (changed int) {
 	found := map[string][]byte{}
 	tx.Scan(bucket, nil, func(key, value []byte) bool {
 		if bytes.Contains(value, from) {
-			found[string(key)] = bytes.Replace(value, from, to, 1)
+			value = bytes.Replace(value, from, to, 1)
+			value[0] &^= 1 // it is not young: it was read once more when it was old enough
+			found[string(key)] = value
 		}
 		return true
 	})

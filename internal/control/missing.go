@@ -12,7 +12,7 @@ import (
 // when nothing does. A device counts only if it was linked since the given time.
 func (st Status) Missing(since time.Time, connectedOnly bool) string {
 	if len(st.Pending) > 0 && !connectedOnly {
-		return st.Pending[0].sentence()
+		return st.Pending[0].Sentence()
 	}
 	if st.Counters.Joining > 0 {
 		return "this device is not yet a member of all its folders; another device of the circle has to be reached"
@@ -57,8 +57,8 @@ func toGo(files uint64) string {
 	return fmt.Sprintf(" (files to go: %d)", files)
 }
 
-// sentence says what a pairing waits for.
-func (p Pending) sentence() string {
+// Sentence says what a pairing waits for.
+func (p Pending) Sentence() string {
 	if p.Name == "" {
 		return fmt.Sprintf("the device with key %s… was paired here and has not been met yet", p.Key[:10])
 	}
