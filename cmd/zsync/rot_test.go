@@ -11,6 +11,7 @@ import (
 
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/internal/kv/bolt"
+	"github.com/zsync/zsync/security"
 )
 
 // cmdRot changes a byte of a file. No program can do that without a trace in the
@@ -95,4 +96,18 @@ func cmdScribble(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		ts.Check(os.WriteFile(name, data, 0o600))
 	}
+}
+
+// cmdUnnoticed has device.db record the generation file as it is.
+func cmdUnnoticed(ts *testscript.TestScript, _ bool, args []string) {
+	h := home{ts.MkAbs(args[0])}
+	db, err := bolt.Open(h.database())
+	ts.Check(err)
+	now, _, err := security.CheckGeneration(h.generation(), security.Generation{})
+	ts.Check(err)
+	ts.Check(db.Update(func(tx kv.Tx) error {
+		tx.Put("generation", []byte("recorded"), now.Encode())
+		return nil
+	}))
+	ts.Check(db.Close())
 }

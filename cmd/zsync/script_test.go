@@ -50,6 +50,8 @@ func TestMain(m *testing.M) {
 //	scribble [-short|-gone] DATABASE
 //	                        overwrites pages of a database, or of those in a directory;
 //	                        cuts it short; removes it
+//	unnoticed HOME          has a home that was restored match itself, as the image of a
+//	                        whole disk does
 //	never RE COMMAND        runs a command for 3 s; nothing it prints matches
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -62,7 +64,7 @@ func TestScripts(t *testing.T) {
 			"device": cmdDevice, "up": cmdUp, "eventually": cmdEventually, "same": cmdSame,
 			"shape": cmdShape, "noise": cmdNoise, "octal": cmdOctal, "code": cmdCode, "tidy": cmdTidy,
 			"touch": cmdTouch, "never": cmdNever, "half": cmdHalf, "secretless": cmdSecretless,
-			"rot": cmdRot, "scribble": cmdScribble,
+			"rot": cmdRot, "scribble": cmdScribble, "unnoticed": cmdUnnoticed,
 		},
 	})
 }
