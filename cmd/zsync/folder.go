@@ -23,7 +23,11 @@ func (a *appliance) open(order device.OpenFolder, post func(device.Address, any)
 	}
 	path := a.home.space(reg.Space.String())
 	noted, _ := a.home.notedFolders() // without it nothing is known to be lost
-	lost := isNoted(noted, reg) && !there(path)
+	known := isNoted(noted, reg) && !order.Scout
+	lost := known && !there(path)
+	if known && !lost && !order.Same && !there(filepath.Join(reg.Dir, zsync.PrivateDir, "id")) {
+		return device.Opened{}, unopened(reg, store.ErrRoot) // it is asked often, and a database takes time to open
+	}
 	db, err := bolt.Open(path)
 	if errors.Is(err, bolt.ErrDamaged) {
 		return device.Opened{}, fmt.Errorf("%w; stop this device and run:  zsync repair", err)

@@ -147,6 +147,7 @@ func (p *program) harmedDevice() (folders []device.Registration, harms []harm) {
 		}
 		means += "The folders' own databases and files stay as they are."
 	}
+	means += "\nA device that took every folder offered does so again once it is started with  zsync serve DIR."
 	return noted, []harm{{what: what, means: means, mend: func() error {
 		if err := aside(h.database()); err != nil {
 			return err
