@@ -72,12 +72,15 @@ func (p *program) scrub(ctx context.Context, folder string, order control.Scrub)
 			continue
 		}
 		known, order.Folder = true, f.Label
-		found, err := p.scrubFolder(ctx, order)
-		if err != nil {
-			return err
+		found, said := p.scrubFolder(ctx, order)
+		if ctx.Err() != nil {
+			return said
 		}
-		if said := p.tellScrub(found, f.Path); worst == nil || exitCode(said) == exitDamage {
-			worst = said
+		if said == nil {
+			said = p.tellScrub(found, f.Path)
+		}
+		if worst == nil || exitCode(said) == exitDamage {
+			worst = said // a folder that is halted keeps no other from being read
 		}
 	}
 	if !known {

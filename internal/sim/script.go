@@ -30,6 +30,7 @@ type Play struct {
 	*World
 	Ledger *Ledger
 	err    error
+	scrubs uint64
 }
 
 // Point is one place in a script at which a device's power goes: a step of its
