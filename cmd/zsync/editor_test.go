@@ -31,12 +31,12 @@ type editor struct {
 }
 
 const (
-	actEvery    = 25 * time.Millisecond
-	filesFew    = 120 // fewer would not have lain quietly when they are replaced
-	filesMany   = 240
-	directories = 4
-	largeOneIn  = 60 // is cut into chunks
-	largeMin    = 1500 << 10
+	actEvery   = 25 * time.Millisecond
+	filesFew   = 120 // fewer would not have lain quietly when they are replaced
+	filesMany  = 240
+	dirsFew    = 4
+	largeOneIn = 60 // is cut into chunks
+	largeMin   = 1500 << 10
 )
 
 // live acts until told to stop, at an even pace.
@@ -117,8 +117,8 @@ func (e *editor) look() (files, dirs []string) {
 
 // directory returns one to put something into, made when there are few.
 func (e *editor) directory(dirs []string) string {
-	if len(dirs) < directories {
-		dir := filepath.Join(e.side.folder, fmt.Sprintf("d%d", e.rng.IntN(directories)))
+	if len(dirs) < dirsFew {
+		dir := filepath.Join(e.side.folder, fmt.Sprintf("d%d", e.rng.IntN(dirsFew)))
 		_ = os.MkdirAll(dir, 0o755) // what is not there nothing can be put into
 		return dir
 	}
@@ -224,7 +224,7 @@ func (e *editor) discard(path string) error {
 
 // renameDirectory gives one a new name, or now and then a place in another.
 func (e *editor) renameDirectory(dirs []string) error {
-	if len(dirs) < directories {
+	if len(dirs) < dirsFew {
 		return errNothing
 	}
 	into := e.side.folder
