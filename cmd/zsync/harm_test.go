@@ -89,7 +89,7 @@ func cmdScribble(ts *testscript.TestScript, _ bool, args []string) {
 		case "-short":
 			data = data[:3*page]
 		default:
-			used := len(bytes.TrimRight(data, "\x00")) / page * page
+			used := (len(bytes.TrimRight(data, "\x00")) + page - 1) / page * page
 			for at := 2 * page; at+page <= used; at += page {
 				copy(data[at:at+64], bytes.Repeat([]byte("scribble"), 8))
 			}

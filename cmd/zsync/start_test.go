@@ -25,7 +25,8 @@ func startWhileHeld(t *testing.T, hold func(home) (release func() error)) {
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	p := &program{stdout: io.Discard, stderr: io.Discard, homeDir: dir}
-	must(t, p.makeHome())
+	_, err = p.loadOrMakeKeys(false)
+	must(t, err)
 	release := hold(p.home())
 	released := make(chan error, 1)
 	time.AfterFunc(3*time.Second/2, func() { released <- release() })
@@ -56,6 +57,8 @@ func TestWhoHoldsTheLockOfAHomeForAMomentIsNotTakenForItsDevice(t *testing.T) {
 func TestADeviceWhoseDatabaseIsDamagedSaysSo(t *testing.T) {
 	t.Parallel()
 	p := &program{stdout: io.Discard, stderr: io.Discard, homeDir: t.TempDir()}
+	_, err := p.loadOrMakeKeys(false)
+	must(t, err)
 	must(t, os.WriteFile(p.home().database(), []byte(strings.Repeat("no database ", 1000)), 0o600))
 	if _, err := p.assemble(deviceFlags{listen: "127.0.0.1:0", transfer: "127.0.0.1:0"}, ""); !errors.Is(err, bolt.ErrDamaged) {
 		t.Errorf("it says %v", err)
