@@ -61,6 +61,9 @@ func (r *Replica) Applied(tx kv.Tx, now time.Time, results []store.Result) {
 			r.settle(tx, done.steps[i].key.node)
 		}
 	}
+	for _, node := range done.dropped {
+		r.plan.lower(node)
+	}
 	for _, content := range used {
 		r.contents.again(r, content)
 	}
@@ -239,16 +242,19 @@ func (o *outcome) take(s *step, result store.Result) {
 }
 
 // removed is for what was to be removed and is there no more. D forgets it, unless D
-// has come to know a later state of it since the batch was planned: then somebody else
-// removed that, which a scan shall find.
+// has come to know it otherwise or elsewhere since the batch was planned: then somebody
+// else removed that, if it is gone at all, which a scan shall find.
 func (o *outcome) removed(before *onDisk, c *store.Change) {
-	switch {
-	case before == nil:
-	case before.stat.SameFile(*c.Old):
-		o.replica.forget(o.tx, before)
-	default:
-		o.replica.scan.hintSoon(o.now, c.Path.Dir())
+	if before == nil {
+		return
 	}
+	path, known := o.replica.disk.pathOf(o.tx, before)
+	if known && path == c.Path && before.stillAs(*c.Old) {
+		o.replica.forget(o.tx, before)
+		return
+	}
+	o.replica.scan.hintSoon(o.now, c.Path.Dir())
+	o.replica.scan.hintSoon(o.now, path.Dir())
 }
 
 // keepMode is for what was renamed, which leaves its mode as it is. Another one on the

@@ -56,6 +56,7 @@ type batch struct {
 	planned   map[uint64]bool       // nodes that need no more
 	parked    []uint64              // nodes that were put out of the way
 	left      []uint64              // directories that something was taken out of
+	dropped   []uint64              // nodes of steps that were taken out again
 	paths     map[uint64]zsync.Path // of directories; a cache, for one spell of planning
 }
 
@@ -257,11 +258,11 @@ func (r *Replica) applyWhenQuiet(tx kv.Tx, now time.Time) {
 		return
 	}
 	b.steps = slices.DeleteFunc(b.steps, func(s step) bool {
-		busy := !b.redo && !s.isUndo() && (r.busy(s.change.Path) || s.change.From != "" && r.busy(s.change.From))
-		if busy {
-			r.plan.lower(s.key.node)
+		drop := !b.redo && !s.isUndo() && (r.busy(s.change.Path) || s.change.From != "" && r.busy(s.change.From) || r.outdated(tx, &s))
+		if drop {
+			b.dropped = append(b.dropped, s.key.node)
 		}
-		return busy
+		return drop
 	})
 	if len(b.steps) == 0 {
 		r.abandonBatch()
@@ -274,4 +275,24 @@ func (r *Replica) applyWhenQuiet(tx kv.Tx, now time.Time) {
 	putIntents(tx, b.steps)
 	b.state = batchApplying
 	r.out.Apply = &Batch{Changes: changes, Redo: b.redo}
+}
+
+// outdated reports whether D has come to know a file otherwise since the step was
+// planned. Done again after a crash, such a step would take for its own work what a
+// person did to the file.
+func (r *Replica) outdated(tx kv.Tx, s *step) bool {
+	if s.made || s.change.Old == nil || s.change.Old.Type == zsync.TypeDir {
+		return false
+	}
+	d := r.disk.get(tx, s.key)
+	return d == nil || !d.stillAs(*s.change.Old)
+}
+
+// stillAs reports whether D has learned nothing new of d since it had that Stat, as far
+// as that can be told: a directory's own times say nothing.
+func (d *onDisk) stillAs(old store.Stat) bool {
+	if d.kind == zsync.TypeDir {
+		return d.stat.SameFile(old)
+	}
+	return d.stat == old
 }
