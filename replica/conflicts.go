@@ -53,6 +53,16 @@ func (r *Replica) Conflicts(tx kv.Tx) (all []Conflict) {
 	return all
 }
 
+// ConflictAt returns the conflict that a path is of by the log, though this disk may have
+// none of its copies.
+func (r *Replica) ConflictAt(tx kv.Tx, path zsync.Path) (Conflict, bool) {
+	node, _, found := r.tree.lookup(tx, path)
+	if !found || node == rootNode {
+		return Conflict{}, false
+	}
+	return r.conflict(tx, node)
+}
+
 func (r *Replica) nodesWithCopies(tx kv.Tx) (nodes []uint64) {
 	if r.disk.totals.copies == 0 {
 		return nil

@@ -165,6 +165,9 @@ func (f *FolderMachine) choose(tx kv.Tx, now time.Time, in *KeepVersions, choice
 // choices finds the conflicts that a person means, and in each the version.
 func (f *FolderMachine) choices(tx kv.Tx, in *KeepVersions) (choices []replica.Choice, err error) {
 	all := f.replica.Conflicts(tx)
+	if in.Which == "" {
+		all = append(all, f.lostConflicts(tx, in.Paths, all)...)
+	}
 	seen := make(map[zsync.Path]bool)
 	for _, path := range in.Paths {
 		found := false
@@ -195,6 +198,23 @@ func (f *FolderMachine) choices(tx kv.Tx, in *KeepVersions) (choices []replica.C
 		}
 	}
 	return choices, nil
+}
+
+// lostConflicts are those of some paths, not among those listed, where this disk has the
+// version at the path and this device wrote all others and has them no more: a person
+// gives them up.
+func (f *FolderMachine) lostConflicts(tx kv.Tx, paths []zsync.Path, listed []replica.Conflict) (lost []replica.Conflict) {
+	for _, path := range paths {
+		c, found := f.replica.ConflictAt(tx, path)
+		another := func(v replica.Version) bool {
+			return v.Here != (v.Path == path) || !v.Here && v.Author != f.space.keys.Device()
+		}
+		same := func(o replica.Conflict) bool { return o.Versions[0].Path == c.Versions[0].Path }
+		if found && !slices.ContainsFunc(listed, same) && !slices.ContainsFunc(c.Versions, another) {
+			lost = append(lost, c)
+		}
+	}
+	return lost
 }
 
 // meant returns which version a word means.

@@ -109,11 +109,26 @@ func (f *FolderMachine) whyMissing(tx kv.Tx, why *Why, reason replica.Reason) {
 	}
 	why.Code = CodeWaiting
 	if author == f.space.keys.Device() {
-		why.Why = "this device wrote it and has it no more; no connected device has its bytes"
+		why.Why = "this device wrote it and has it no more; no connected device has its bytes. " + f.givingUp(tx, why.Path)
 		return
 	}
 	why.Why = fmt.Sprintf("its bytes (%d) are on %s, which wrote it and is not connected (%s); no connected device has said that it has them",
 		octets, names[author], lastSeen(f.space.tellers.told[author].seen))
+}
+
+// givingUp says what to type about a version that nobody may have any more. It is not
+// for the device to conclude: one that is off may have it.
+func (f *FolderMachine) givingUp(tx kv.Tx, path zsync.Path) string {
+	c, clashed := f.replica.ConflictAt(tx, path)
+	if clashed {
+		path = c.Versions[0].Path
+	}
+	for _, v := range c.Versions {
+		if v.Here {
+			return fmt.Sprintf("It is given up by  zsync conflicts keep %s  here", v.Path)
+		}
+	}
+	return fmt.Sprintf("It is given up by putting any file at %s, and then  zsync conflicts keep %s  here", path, path)
 }
 
 func lastSeen(seen time.Time) string {
