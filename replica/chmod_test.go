@@ -27,7 +27,7 @@ func renaming(t *testing.T) (a, b *box) {
 func TestAChmodJustBeforeARenameFromElsewhereTravels(t *testing.T) {
 	a, b := renaming(t)
 	b.user().chmod("d", 0o700)
-	b.rest()
+	b.scan()
 	sync(a, b)
 	wantSame(a, b)
 	if mode := a.disk.User().Stat("f/d").Mode; mode != 0o700 {
