@@ -103,7 +103,7 @@ func (r *Replica) redoLater(now time.Time, why error) {
 	b := &r.batch
 	b.delay = min(max(2*b.delay, restFirst), restMax)
 	b.state, b.redo, b.notBefore = batchReady, true, now.Add(b.delay)
-	r.problems.set("", "apply", why.Error())
+	r.problems.set("", "apply", store.Explain(why))
 }
 
 // Trouble notes why something could not be done that is not for this package to do,
@@ -113,7 +113,7 @@ func (r *Replica) Trouble(path zsync.Path, code string, why error) {
 		r.problems.clear(path, code)
 		return
 	}
-	r.problems.set(path, code, why.Error())
+	r.problems.set(path, code, store.Explain(why))
 }
 
 // undo takes back, before anything else is done or looked at, what went where it
@@ -355,7 +355,7 @@ func (o *outcome) failed(s *step, err error) {
 		o.keepDir(s)
 		return
 	}
-	r.problems.set(c.Path, "apply", err.Error())
+	r.problems.set(c.Path, "apply", store.Explain(err))
 	if errors.Is(err, store.ErrNoSpace) {
 		r.plan.sleep(o.now)
 	}

@@ -62,7 +62,7 @@ func (r *Replica) Flushed(tx kv.Tx, now time.Time, err error) {
 		f.durable = f.next
 		r.problems.clear("", "flush")
 	} else {
-		r.problems.set("", "flush", err.Error())
+		r.problems.set("", "flush", store.Explain(err))
 	}
 	if r.batch.state == batchFlushing {
 		if err != nil {

@@ -78,7 +78,7 @@ func TestAFullDiskIsNoReasonToForgetAKeptVersionNorToFetchIt(t *testing.T) {
 		for range 20 {
 			b.run()
 		}
-		if why := b.problem("", "space"); !strings.Contains(why, "no space") {
+		if why := b.problem("", "space"); !strings.Contains(why, "make room there") {
 			t.Errorf("said %q", why)
 		}
 		full = false

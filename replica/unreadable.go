@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/store"
 )
 
 // unreadable notes that a file or directory could not be read, and has dir listed
 // again after a second, and after twice that each time that it fails anew, up to a
 // minute.
 func (r *Replica) unreadable(now time.Time, path, dir zsync.Path, err error) {
-	r.problems.set(path, "unreadable", err.Error())
+	r.problems.set(path, "unreadable", store.Explain(err))
 	s := &r.scan
 	delay := min(max(2*s.failed[path], restFirst), restMax)
 	if len(s.failed) < hintsMax {

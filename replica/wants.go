@@ -177,12 +177,13 @@ func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {
 	switch {
 	case err == nil:
 		r.problems.clear("", "fetch")
-		r.problems.clear("", "space")
+		r.problems.clear("", CodeSpace)
+		r.problems.clear("", CodeDisk)
 		r.stage(digest)
 		r.plan.ready = append(r.plan.ready, c.nodes...)
 	case errors.Is(err, store.ErrNoSpace):
 		c.tried = c.tried && !copying // what is to be copied is still there
-		r.problems.set("", "space", err.Error())
+		r.problems.set("", CodeSpace, store.Explain(err))
 		r.plan.sleep(now)
 	case copying:
 		r.lostSource(tx, now, digest)
@@ -191,7 +192,7 @@ func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {
 		for _, node := range c.nodes {
 			r.plan.rest(now, node)
 		}
-		r.problems.set("", "fetch", err.Error())
+		r.problems.set("", fetchProblem(err), store.Explain(err))
 	}
 }
 
@@ -199,7 +200,8 @@ func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {
 func (r *Replica) endFetchTrouble() {
 	if len(r.contents.by) == 0 {
 		r.problems.clear("", "fetch")
-		r.problems.clear("", "space")
+		r.problems.clear("", CodeSpace)
+		r.problems.clear("", CodeDisk)
 	}
 }
 

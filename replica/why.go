@@ -32,6 +32,13 @@ const (
 	CodeUnknown   = "unknown"
 )
 
+// The codes of a [Problem] that keeps all that is missing from coming, and so is
+// why a path is not here.
+const (
+	CodeSpace = "space" // there is no room for it on this disk
+	CodeDisk  = "disk"  // this disk takes nothing, see store.Trouble
+)
+
 // Reason is why something is, or is not, in sync on this disk.
 type Reason struct {
 	Code string // one word, the same for the same reason: of the list above, or a Problem's
@@ -44,6 +51,14 @@ type Reason struct {
 	Damaged bool
 	// Now is where it was moved to, with Code CodeMoved.
 	Now zsync.Path
+}
+
+// fetchProblem is the code of what came and could not be put down, or did not come.
+func fetchProblem(err error) string {
+	if store.Trouble(err) != "" {
+		return CodeDisk
+	}
+	return "fetch"
 }
 
 // Why tells how a path stands: the first of its reasons that holds.
@@ -134,13 +149,14 @@ func (r *Replica) whyUnsettled(tx kv.Tx, reason *Reason, pairs []pair) {
 			reason.Lacks = append(reason.Lacks, Want{Content: v.content, Size: v.size, ListLen: v.listLen, Author: v.author, Stamp: v.stamp})
 		}
 	}
-	if len(reason.Lacks) > 0 {
-		reason.Code = CodeMissing
-		return
-	}
+	inTheWay := []string{"apply", "flush"}
 	reason.Code, reason.Why = CodeApplying, "all of it is here, and it takes its place in a moment"
+	if len(reason.Lacks) > 0 {
+		reason.Code, reason.Why = CodeMissing, ""
+		inTheWay = []string{CodeSpace, CodeDisk}
+	}
 	for _, p := range r.problems.sorted() {
-		if p.Path == "" && (p.Code == "apply" || p.Code == "flush") {
+		if p.Path == "" && slices.Contains(inTheWay, p.Code) {
 			reason.Code, reason.Why = p.Code, p.Why
 		}
 	}

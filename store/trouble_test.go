@@ -1,0 +1,39 @@
+package store
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestWhatTheMachineLacksIsToldInASentenceThatSaysWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string // how the sentence begins
+	}{
+		{ErrReserve, "the disk is nearly full"},
+		{ErrNoSpace, "the disk is full"},
+		{&fs.PathError{Op: "write", Path: "a.db", Err: syscall.ENOSPC}, "the disk is full"},
+		{syscall.EDQUOT, "your share of the disk"},
+		{fmt.Errorf("create a: %w (%w)", ErrNoSpace, syscall.EDQUOT), "your share of the disk"},
+		{syscall.EROFS, "the disk can only be read now"},
+		{syscall.EIO, "the disk does not read or write"},
+		{syscall.EMFILE, "no more files can be open"},
+		{syscall.ENFILE, "no more files can be open"},
+	} {
+		err := fmt.Errorf("store: stage abc: %w", c.err)
+		if got := Explain(err); !strings.HasPrefix(got, c.want) || !strings.HasSuffix(got, "("+err.Error()+")") {
+			t.Errorf("%v: %q", c.err, got)
+		}
+	}
+}
+
+func TestAnErrorThatIsNoTroubleOfTheMachineIsToldAsItIs(t *testing.T) {
+	for _, err := range []error{ErrRoot, ErrDiverged, fs.ErrPermission, ErrLocked} {
+		if Trouble(err) != "" || Explain(err) != err.Error() {
+			t.Errorf("%v: %q", err, Explain(err))
+		}
+	}
+}
