@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -155,7 +156,10 @@ func (p *program) handedOver(ctx context.Context, order control.Order) error {
 // orderFailure says what to do about an order that a device refused.
 func orderFailure(err error, order control.Order) error {
 	hint := "zsync folders"
-	if order.Watch != nil {
+	switch {
+	case err != nil && strings.Contains(err.Error(), "cannot be written down"):
+		hint = "zsync status  tells when that is over; give the same command again then"
+	case order.Watch != nil:
 		hint = "zsync folders  shows them; choose another label with --label or, where the folder was moved, add --same-folder"
 	}
 	return failed(exitFailed, err, hint)

@@ -32,7 +32,8 @@ func (c HomeConfig) withDefaults() HomeConfig {
 // HomeMachine keeps what a device is by itself and with its circle: whom it
 // trusts, which folders it keeps, and the circle's log, which says who the other
 // devices are and which space each label means. All of it is in device.db. After
-// a turn that failed with anything but a [Refusal], it is of no more use.
+// a turn that failed with anything but a [Refusal], it is of no more use, unless
+// what failed was the disk: see homeLoop.
 type HomeMachine struct {
 	cfg     HomeConfig
 	store   kv.Store
@@ -89,16 +90,8 @@ func (h *HomeMachine) begin(now time.Time) error {
 // refused what this device had to say in it. From then on the device only listens
 // there, and all the rest goes on.
 func (h *HomeMachine) silence(now time.Time, why error) error {
-	anew := &HomeMachine{
-		cfg: h.cfg, store: h.store, draws: h.draws, joined: h.joined, met: h.met, away: h.away, fresh: h.fresh, moves: h.moves,
-		folders: make(map[Label]Registration), scouts: make(map[zsync.SpaceID]Label),
-		silent: "this device cannot write to the log of the circle and only listens to it: " + why.Error(),
-	}
-	if h.circle != nil {
-		anew.emit(Address{Part: Link}, Quit{h.circle.id}) // what follows enters it, and so hears who is there
-	}
-	*h = *anew
-	return h.begin(now)
+	h.silent = "this device cannot write to the log of the circle and only listens to it: " + why.Error()
+	return h.anew(now)
 }
 
 func (h *HomeMachine) open(tx kv.Tx, now time.Time) error {

@@ -50,8 +50,10 @@ func (r *Running) own() error {
 			case LostRoot:
 				r.lostRoot(order.Space)
 			case WriteTrusted:
-				if err := r.host.WriteTrusted(order.Text); err != nil {
-					r.host.Log.Warn("the file of trusted keys was not renewed", "err", err)
+				r.writeTrusted(order)
+			case rewriteTrusted:
+				if r.unwritten != nil {
+					r.writeTrusted(*r.unwritten)
 				}
 			}
 		}
@@ -68,14 +70,14 @@ func (r *Running) open(order OpenFolder) {
 	r.mutex.Lock()
 	before := r.halted[order.Space]
 	if err != nil {
-		r.halted[order.Space] = Halted{order.Registration, err.Error()}
+		r.halted[order.Space] = Halted{order.Registration, haltedWhy(err)}
 	} else {
 		delete(r.halted, order.Space)
 		r.folders[order.Space] = f
 	}
 	r.mutex.Unlock()
 	if err != nil {
-		if before.Why != err.Error() {
+		if before.Why != haltedWhy(err) {
 			r.host.Log.Warn("folder halted", "folder", order.Label, "path", order.Dir, "err", err)
 		}
 		time.AfterFunc(reopenAfter, func() { r.retry(order) })
@@ -162,7 +164,7 @@ func (r *Running) attend(f *runningFolder, order OpenFolder) {
 		}
 		r.host.Log.Error("folder halted", "folder", order.Label, "err", err)
 		r.mutex.Lock()
-		r.halted[order.Space] = Halted{order.Registration, err.Error()}
+		r.halted[order.Space] = Halted{order.Registration, haltedWhy(err)}
 		r.mutex.Unlock()
 		time.AfterFunc(reopenAfter, func() {
 			if r.ctx.Err() == nil {
@@ -219,4 +221,25 @@ func (r *Running) closeAll() {
 			r.host.Log.Warn("folder did not close cleanly", "folder", f.reg.Label, "err", err)
 		}
 	}
+}
+
+// rewriteTrusted asks the owner to write the file of trusted keys, which failed.
+type rewriteTrusted struct{}
+
+// writeTrusted writes the file of trusted keys, now or once the disk takes it.
+func (r *Running) writeTrusted(order WriteTrusted) {
+	err := r.host.WriteTrusted(order.Text)
+	if err == nil {
+		r.unwritten = nil
+		return
+	}
+	if r.unwritten == nil {
+		r.host.Log.Warn("the file of trusted keys was not renewed", "err", err)
+	}
+	r.unwritten = &order
+	time.AfterFunc(reopenAfter, func() {
+		if r.ctx.Err() == nil {
+			r.owner <- rewriteTrusted{}
+		}
+	})
 }

@@ -70,8 +70,11 @@ type Running struct {
 	Link *LinkMachine
 	Home *HomeMachine
 
-	first []Effect // of the machines' opening, for when everything runs
-	owner chan any // OpenFolder, CloseFolder, reopening; one goroutine does them
+	steps *homeLoop // of home
+	first []Effect  // of the machines' opening, for when everything runs
+	owner chan any  // OpenFolder, CloseFolder, reopening; one goroutine does them
+	// unwritten is what the file of trusted keys should say and does not yet; the owner's.
+	unwritten *WriteTrusted
 
 	// folders is read by every goroutine that delivers; a channel would make each
 	// effect wait for the owner.
@@ -94,7 +97,8 @@ func NewRunning(host Host, store kv.Store, home HomeConfig, link LinkConfig) (*R
 	}
 	r.Link, atLink = NewLinkMachine(now, link)
 	r.link = newLoop(linkLoop{r.Link}, time.Now, r.deliver)
-	r.home = newLoop(r.Home, time.Now, r.deliver)
+	r.steps = &homeLoop{HomeMachine: r.Home}
+	r.home = newLoop(r.steps, time.Now, r.deliver)
 	r.first = append(atLink, atHome...)
 	return r, nil
 }
@@ -230,7 +234,7 @@ func (r *Running) order(order any) error {
 		r.ask(order)
 		return nil
 	}
-	effects, err := r.Home.Handle(time.Now(), []any{order})
+	effects, err := r.steps.order(time.Now(), order)
 	var refused *Refusal
 	if err != nil && !errors.As(err, &refused) {
 		r.group.Go(func() error { return err }) // ends the device: home is of no more use

@@ -60,7 +60,7 @@ func (r *Running) Snapshot() Snapshot {
 	s := Snapshot{Key: r.cfg.Keys.Key(), Device: r.cfg.Keys.Device()}
 	r.home.call(func() {
 		s.Circle, s.InCircle = r.Home.Status()
-		s.Joining, s.Silent = r.Home.joining, r.Home.silent
+		s.Joining, s.Silent = r.Home.joining, cmp.Or(r.Home.trouble(), r.Home.silent)
 		s.Offered, _ = r.Home.Offered() // a home that cannot be read stops on its own
 	})
 	r.link.call(func() {
