@@ -15,6 +15,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+
+	"github.com/zsync/zsync/store"
 )
 
 func main() {
@@ -98,6 +100,9 @@ func failed(code int, err error, hint string) error {
 	}
 	if code == exitFailed && isDamage(err) {
 		code, hint = exitDamage, damageHint
+	}
+	if why := store.Trouble(err); hint == "" && why != "" {
+		hint = why
 	}
 	return &failure{code: code, what: err.Error(), hint: hint, err: err}
 }

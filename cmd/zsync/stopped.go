@@ -53,11 +53,11 @@ func (p *program) written() (w written, err error) {
 	if err := p.home().whole(); err != nil {
 		return w, err
 	}
-	if _, err := os.Stat(p.home().database()); errors.Is(err, fs.ErrNotExist) {
+	db, err := bolt.OpenReadOnly(p.home().database())
+	if errors.Is(err, fs.ErrNotExist) {
 		w.trust, err = security.LoadTrust(p.home().trusted())
 		return w, failed(exitFailed, err, "")
 	}
-	db, err := bolt.OpenReadOnly(p.home().database())
 	if err != nil {
 		return w, failed(exitFailed, err, "")
 	}

@@ -9,6 +9,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -42,17 +44,22 @@ var _ kv.Store = (*Store)(nil)
 // fails with [ErrLocked] when another process holds it, and with [ErrDamaged] when
 // it is none any more.
 func Open(path string) (*Store, error) {
-	if exists(path) {
+	fresh := !exists(path)
+	if !fresh {
 		if err := Check(path); err != nil {
 			return nil, err
 		}
 	}
-	return opened(path, &bbolt.Options{
+	s, err := opened(path, &bbolt.Options{
 		Timeout:         lockWait,
 		NoFreelistSync:  true,
 		FreelistType:    bbolt.FreelistMapType,
 		InitialMmapSize: mapped,
 	})
+	if err != nil && fresh && !errors.Is(err, ErrLocked) { // half a beginning, on a full disk, would pass for damage
+		err = errors.Join(err, clearFile(path))
+	}
+	return s, err
 }
 
 func opened(path string, options *bbolt.Options) (*Store, error) {
@@ -67,9 +74,20 @@ func opened(path string, options *bbolt.Options) (*Store, error) {
 	return s, nil
 }
 
+func clearFile(path string) error {
+	if err := os.Truncate(path, 0); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // OpenReadOnly opens an existing database for View alone; several may. It fails
-// with [ErrLocked] when another process has it open to write.
+// with [ErrLocked] when another process has it open to write, and with fs.ErrNotExist
+// where none was ever begun.
 func OpenReadOnly(path string) (*Store, error) {
+	if !exists(path) {
+		return nil, openError(path, fs.ErrNotExist)
+	}
 	return opened(path, &bbolt.Options{Timeout: readWait, ReadOnly: true})
 }
 
