@@ -1,11 +1,13 @@
 package disk
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/device"
@@ -47,7 +49,8 @@ func Open(dir string, space zsync.SpaceID, db kv.Store, sameFolder bool, post fu
 		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), root.Close())
 	}
 	f := &Folder{Workers: NewWorkers(root, space, post), Unfinished: root.Unfinished()}
-	f.follow(dir, root.Made, device.Address{Part: device.Folder, Space: space}, post)
+	f.follow(func() (*Watcher, error) { return NewWatcher(dir, root.Made) }, rewatchAfter,
+		device.Address{Part: device.Folder, Space: space}, post)
 	return f, staged, nil
 }
 
@@ -96,31 +99,67 @@ func decodeIdentity(data []byte, id *store.Identity) error {
 	return r.End()
 }
 
+// rewatchAfter is how long a watch that has a problem is left with it before another
+// one takes its place: there may be more watches by then.
+const rewatchAfter = time.Minute
+
 // follow watches the directory until the folder is closed. Without a watch the
 // periodic scan is left, and the person is told.
-func (f *Folder) follow(dir string, made Made, to device.Address, post func(device.Address, any)) {
+func (f *Folder) follow(watch func() (*Watcher, error), every time.Duration, to device.Address, post func(device.Address, any)) {
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
-	watcher, err := NewWatcher(dir, made)
-	if err != nil {
-		post(to, device.Hinted{Problem: err.Error()})
-		return
-	}
-	f.watch.Go(func() {
-		if err := watcher.Run(ctx); err != nil {
-			post(to, device.Hinted{Problem: err.Error()})
-		}
-	})
+	watcher, err := watch()
 	f.watch.Go(func() {
 		for {
-			select {
-			case <-ctx.Done():
+			heed(ctx, watcher, err, every, func(h device.Hinted) { post(to, h) })
+			if ctx.Err() != nil {
 				return
-			case hint := <-watcher.Hints():
-				post(to, hinted(hint))
+			}
+			if watcher, err = watch(); err == nil {
+				post(to, hinted(Hint{All: true, Problem: watcher.problem})) // what happened between the two
 			}
 		}
 	})
+}
+
+// heed posts what a watcher reports until the context ends, or for some time after
+// it had a problem. failed says why there is no watcher.
+func heed(ctx context.Context, watcher *Watcher, failed error, every time.Duration, post func(device.Hinted)) {
+	if failed != nil {
+		post(device.Hinted{Problem: failed.Error()})
+		select {
+		case <-ctx.Done():
+		case <-time.After(every):
+		}
+		return
+	}
+	inner, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := watcher.Run(inner); err != nil {
+			post(device.Hinted{Problem: err.Error()})
+		}
+	})
+	defer running.Wait()
+	defer stop()
+	var again <-chan time.Time
+	problem := "" // which a hint that says nothing of it does not end
+	for {
+		select {
+		case <-inner.Done():
+			return
+		case <-again:
+			return
+		case hint := <-watcher.Hints():
+			h := hinted(hint)
+			problem = cmp.Or(h.Problem, problem)
+			h.Problem = problem
+			post(h)
+			if hint.Problem != nil && again == nil {
+				again = time.After(every)
+			}
+		}
+	}
 }
 
 func hinted(h Hint) device.Hinted {

@@ -1,8 +1,13 @@
 package disk
 
 import (
+	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/device"
@@ -74,5 +79,58 @@ func TestAListingOfADirectoryWhoseRootIsGoneSaysOnlyThat(t *testing.T) {
 		if l := list(root, path); !errors.Is(l.Err, store.ErrRoot) || len(l.Entries) != 0 || l.Gone {
 			t.Fatalf("%+v", l)
 		}
+	}
+}
+
+// hintsOf follows a directory with no patience, and returns where its hints come.
+func hintsOf(t *testing.T, dir string) <-chan device.Hinted {
+	t.Helper()
+	f, hints := &Folder{}, make(chan device.Hinted, 1000)
+	f.follow(func() (*Watcher, error) { return NewWatcher(dir, nothing) }, time.Millisecond, device.Address{Part: device.Folder}, func(_ device.Address, what any) {
+		hints <- what.(device.Hinted)
+	})
+	t.Cleanup(func() { f.stop(); f.watch.Wait() })
+	return hints
+}
+
+func TestAFolderThatCouldNotBeWatchedIsWatchedOnceThatIsPossible(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "later")
+	hints := hintsOf(t, dir)
+	if hint := <-hints; hint.Problem == "" {
+		t.Fatalf("%+v", hint)
+	}
+	try(t, os.Mkdir(dir, 0o755))
+	for hint := range hints {
+		if hint.All && hint.Problem == "" {
+			break
+		}
+	}
+	try(t, write(dir, "file"))
+	for hint := range hints {
+		if len(hint.Dirs) > 0 {
+			break
+		}
+	}
+}
+
+func TestThatWatchesAreMissingIsSaidUntilThereAreEnough(t *testing.T) {
+	dir := t.TempDir()
+	w, err := NewWatcher(dir, nothing)
+	try(t, err)
+	w.add = func(string) error { return syscall.ENOSPC }
+	ctx, cancel := context.WithCancel(t.Context())
+	hints, ended := make(chan device.Hinted, 1000), make(chan struct{})
+	go func() {
+		defer close(ended)
+		heed(ctx, w, nil, time.Hour, func(h device.Hinted) { hints <- h })
+	}()
+	try(t, os.Mkdir(filepath.Join(dir, "a"), 0o755))
+	first := <-hints
+	try(t, write(dir, "file"))
+	second := <-hints
+	cancel()
+	<-ended
+	if first.Problem == "" || second.Problem != first.Problem {
+		t.Errorf("at first: %q, then: %q", first.Problem, second.Problem)
 	}
 }
