@@ -112,7 +112,21 @@ func openat2(from int, path string, flags uint64) (int, error) {
 	return restarted(func() (int, error) { return unix.Openat2(from, path, &how) })
 }
 
-func (l *linux) Self() (Stat, error) { return statx(unix.AT_FDCWD, l.path, 0) }
+// Self compares the device too, which cannot be trusted across starts but is the
+// same while the root is open: the roots of two disks have the same inode number.
+func (l *linux) Self() (Stat, error) {
+	var named, open unix.Stat_t
+	if err := unix.Fstat(l.fd, &open); err != nil {
+		return Stat{}, fault("stat", l.path, err)
+	}
+	if err := insist(func() error { return unix.Stat(l.path, &named) }); err != nil {
+		return Stat{}, fault("stat", l.path, err)
+	}
+	if named.Dev != open.Dev {
+		return Stat{}, fault("stat", l.path, unix.EXDEV)
+	}
+	return statx(unix.AT_FDCWD, l.path, 0)
+}
 
 func (l *linux) Sync() error {
 	return fault("sync", l.path, insist(func() error { return unix.Syncfs(l.fd) }))

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -101,7 +103,10 @@ func (s *Server) Run(ctx context.Context) error {
 	serveScrub(mux, s.device)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerReadTime, BaseContext: func(net.Listener) context.Context { return ctx }}
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: headerReadTime, BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog: log.New(io.Discard, "", 0), // what went wrong with a connection, who asked sees
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(s.listener) }()
 	select {
