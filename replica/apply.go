@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
@@ -88,7 +89,7 @@ func unsure(results []store.Result, again bool) (why error) {
 				why = err
 			}
 		case isDiverged(err), errors.Is(err, store.ErrNoSpace), errors.Is(err, store.ErrMount),
-			errors.Is(err, store.ErrCorrupt), errors.Is(err, fs.ErrPermission):
+			errors.Is(err, store.ErrCorrupt), errors.Is(err, fs.ErrPermission), errors.Is(err, store.ErrUnfit):
 		case why == nil:
 			why = err
 		}
@@ -353,11 +354,24 @@ func (o *outcome) failed(s *step, err error) {
 			r.scan.hintSoon(o.now, c.Path)
 		}
 		o.keepDir(s)
+		o.tellTaken(s, err)
 		return
 	}
 	r.problems.set(c.Path, "apply", store.Explain(err))
 	if errors.Is(err, store.ErrNoSpace) {
 		r.plan.sleep(o.now)
+	}
+}
+
+// tellTaken tells of a name that a look at the disk did not find and that was still
+// not to be had the second time: a disk that knows no capital letters gives it to
+// another file, or takes no such name. Nothing is done about it but to try again.
+func (o *outcome) tellTaken(s *step, err error) {
+	c := &s.change
+	fresh := c.Old == nil && (c.Op == store.OpPlace || c.Op == store.OpMkdir || c.Op == store.OpSymlink)
+	if fresh && !s.isUndo() && o.replica.plan.rests[s.key.node].delay > restFirst {
+		o.replica.problems.set(c.Path, "apply", fmt.Sprintf("the disk of this folder has that name for something else, "+
+			"perhaps one that differs only in capital letters, or takes no such name; the other devices have it (%v)", err))
 	}
 }
 

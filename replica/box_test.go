@@ -43,6 +43,7 @@ type box struct {
 	failing   map[zsync.Path]error // what reading these files and directories ends in
 	hashes    int                  // how often a file was to be hashed
 	onCopy    func() error         // before a copy is made
+	onApply   func(store.Change) error
 	onUnstage func(zsync.Digest)
 	onVerify  func(*store.Hashed) // what is read of a file, before it is told
 }
@@ -285,7 +286,7 @@ func (b *box) want(w Want) {
 func (b *box) apply(batch Batch) {
 	b.job(func() func(kv.Tx) {
 		before := b.contents()
-		results := b.root.Apply(batch.Changes, batch.Redo)
+		results := b.carryOut(batch)
 		b.applied = nil
 		for i, c := range batch.Changes {
 			b.applied = append(b.applied, fmt.Sprintf("%v %s -> %s: %v", c.Op, c.From, c.Path, results[i].Err))
@@ -295,6 +296,25 @@ func (b *box) apply(batch Batch) {
 		}
 		return func(tx kv.Tx) { b.rep.Applied(tx, b.now, results) }
 	})
+}
+
+// carryOut has the disk carry out a batch, but for what onApply refuses in its place.
+func (b *box) carryOut(batch Batch) []store.Result {
+	results := make([]store.Result, len(batch.Changes))
+	var rest []store.Change
+	var at []int
+	for i, c := range batch.Changes {
+		if b.onApply != nil {
+			results[i].Err = b.onApply(c)
+		}
+		if results[i].Err == nil {
+			rest, at = append(rest, c), append(at, i)
+		}
+	}
+	for i, result := range b.root.Apply(rest, batch.Redo) {
+		results[at[i]] = result
+	}
+	return results
 }
 
 func (b *box) wantContents(before map[string]bool) {

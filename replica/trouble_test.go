@@ -2,10 +2,13 @@ package replica
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/store"
 )
@@ -44,5 +47,74 @@ func TestWhyNamesTheDiskThatDoesNotTakeWhatIsMissing(t *testing.T) {
 		if problems := b.status().Problems; len(problems) != 0 {
 			t.Errorf("%v: it still says %+v", err, problems)
 		}
+	}
+}
+
+// toStick lets a learn of what a writes, onto a disk that refuses one path, and has
+// some time pass: no rest, since what is refused is tried for ever.
+func toStick(t *testing.T, path zsync.Path, why error, fill func(u user)) (a, b *box) {
+	a, b = pairOf(t, nil)
+	b.onApply = func(c store.Change) error {
+		if c.Path == path {
+			return fmt.Errorf("store: %w", why)
+		}
+		return nil
+	}
+	fill(a.user())
+	a.scan()
+	b.learn(a, -1)
+	b.user().write("of-the-stick", "new")
+	b.rep.Hinted(b.now, []zsync.Path{""}, false)
+	for range 20 {
+		for b.run() {
+		}
+		b.pass(b.now.Add(time.Second))
+	}
+	return a, b
+}
+
+func TestWhatADiskCannotHoldKeepsNothingElseWaiting(t *testing.T) {
+	a, b := toStick(t, "link", store.ErrUnfit, func(u user) { u.symlink("link", "x") })
+	a.user().write("x", "one")
+	a.scan()
+	b.learn(a, -1)
+	for range 20 {
+		for b.run() {
+		}
+		b.pass(b.now.Add(time.Second))
+	}
+	b.wantFile("x", "one")
+	if reason := b.why("link"); reason.Code != "apply" || !strings.Contains(reason.Why, "cannot hold such a thing") {
+		t.Errorf("it says %+v", reason)
+	}
+	if reason := b.why("of-the-stick"); reason.Code != CodeInSync {
+		t.Errorf("what was written there: %+v", reason)
+	}
+	a.learn(b, -1)
+	if reason := a.why("link"); reason.Code != CodeInSync {
+		t.Errorf("on the device that wrote it: %+v", reason)
+	}
+}
+
+func TestANameThatADiskGivesToAnotherFileIsToldOfAndNothingIsLogged(t *testing.T) {
+	_, b := toStick(t, "case", fs.ErrExist, func(u user) {
+		u.write("Case", "one")
+		u.write("case", "two")
+	})
+	b.wantFile("Case", "one")
+	if reason := b.why("case"); reason.Code != "apply" || !strings.Contains(reason.Why, "capital letters") {
+		t.Errorf("it says %+v", reason)
+	}
+	if n := len(b.log); b.why("of-the-stick").Code != CodeInSync || n == 0 {
+		t.Errorf("what was written there: %+v", b.why("of-the-stick"))
+	}
+	logged := len(b.log)
+	for range 20 {
+		for b.run() {
+		}
+		b.pass(b.now.Add(10 * time.Second))
+	}
+	if len(b.log) != logged {
+		t.Errorf("%d events more while nobody did anything", len(b.log)-logged)
 	}
 }

@@ -14,7 +14,8 @@ import (
 //
 // Errors are told apart with errors.Is: fs.ErrNotExist (also where a parent is no
 // directory, or a symlink), fs.ErrExist (also for a directory that is not empty),
-// fs.ErrPermission, [ErrNoSpace], [ErrMount], errors.ErrUnsupported.
+// fs.ErrPermission, [ErrNoSpace], [ErrMount], errors.ErrUnsupported, and where
+// something gets its name, [ErrUnfit].
 //
 // An FS may be used by several goroutines at once.
 type FS interface {
@@ -142,6 +143,8 @@ var (
 	// ErrNested is an [ErrMount]: the directory is the root of another folder, and
 	// what lies there is that one's alone.
 	ErrNested error = &narrower{text: "is a folder of its own", wider: ErrMount}
+	// ErrUnfit: the disk cannot hold such a thing, or one of that name. Nothing was made.
+	ErrUnfit = errors.New("this disk cannot hold it")
 	// ErrLocked: another process has this folder open.
 	ErrLocked = errors.New("the folder is in use by another zsync")
 )

@@ -89,13 +89,23 @@ func (d *linuxDir) Write(name string, data []byte) error {
 
 func (d *linuxDir) Mkdir(name string, mode uint32) error {
 	if err := insist(func() error { return unix.Mkdirat(d.fd, name, mode) }); err != nil {
-		return fault("mkdir", name, err)
+		return misfit("mkdir", name, err)
 	}
 	return d.Chmod(name, mode) // the umask may have taken bits away
 }
 
 func (d *linuxDir) Symlink(name, target string) error {
-	return fault("symlink", name, insist(func() error { return unix.Symlinkat(target, d.fd, name) }))
+	return misfit("symlink", name, insist(func() error { return unix.Symlinkat(target, d.fd, name) }))
+}
+
+// misfit is fault for what gives something a name: where the disk takes no such thing,
+// or no such name, that is sure to have done nothing.
+func misfit(call, name string, err error) error {
+	switch err {
+	case unix.EINVAL, unix.ENAMETOOLONG, unix.EILSEQ, unix.ENOSYS, unix.EOPNOTSUPP:
+		return fmt.Errorf("%s %s: %w (%w)", call, name, ErrUnfit, err)
+	}
+	return fault(call, name, err)
 }
 
 func (d *linuxDir) Rename(name string, to Dir, toName string, how RenameMode) error {
@@ -109,7 +119,7 @@ func (d *linuxDir) Rename(name string, to Dir, toName string, how RenameMode) er
 	}
 	err := insist(func() error { return unix.Renameat2(d.fd, name, into.fd, toName, flags) })
 	if err != unix.EINVAL && err != unix.ENOSYS {
-		return fault("rename", name, err)
+		return misfit("rename", name, err)
 	}
 	return d.renameWithoutFlags(name, into, toName, how)
 }
@@ -139,7 +149,7 @@ func (d *linuxDir) renameWithoutFlags(name string, to *linuxDir, toName string, 
 	if _, err := to.Stat(toName); err == nil {
 		return fault("rename to", toName, unix.EEXIST)
 	}
-	return fault("rename", name, insist(func() error { return unix.Renameat(d.fd, from, to.fd, toName) }))
+	return misfit("rename", name, insist(func() error { return unix.Renameat(d.fd, from, to.fd, toName) }))
 }
 
 // linkAndRemove is a rename that fails where the new name is taken. No crash may

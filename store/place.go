@@ -101,7 +101,7 @@ func (a *applier) stagedSource(c Change) (source, error) {
 
 // install gives the new bytes their mode, their time and their name.
 func (a *applier) install(dir Dir, name string, from source, c Change) (result Result, err error) {
-	if from.stat, err = dressed(from, c); err != nil {
+	if from.stat, err = a.dressed(from, c); err != nil {
 		return Result{}, errors.Join(err, a.giveBack(from, c))
 	}
 	if c.Old == nil {
@@ -124,7 +124,7 @@ func (a *applier) install(dir Dir, name string, from source, c Change) (result R
 }
 
 // dressed sets mode and mtime of the new bytes while nobody else can see them.
-func dressed(from source, c Change) (Stat, error) {
+func (a *applier) dressed(from source, c Change) (Stat, error) {
 	stat := from.stat
 	if c.Op == OpPlace && stat.Mode != c.Mode {
 		if err := from.dir.Chmod(from.name, c.Mode); err != nil {
@@ -137,6 +137,9 @@ func dressed(from source, c Change) (Stat, error) {
 			return stat, err
 		}
 		stat.MtimeNS = c.MtimeNS
+	}
+	if a.root.coarse { // what the disk made of them
+		return from.dir.Stat(from.name)
 	}
 	return stat, nil
 }

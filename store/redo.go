@@ -82,7 +82,7 @@ func (a *applier) has(dir Dir, name string, now Stat, c Change) (bool, error) {
 // finishPlace does what a crash kept from being done after the new bytes had
 // their name: mode and mtime may be lost, the old bytes still in the slot.
 func (a *applier) finishPlace(dir Dir, name string, now Stat, c Change) (result Result, err error) {
-	placed, err := dressed(source{dir: dir, name: name, stat: now}, c)
+	placed, err := a.dressed(source{dir: dir, name: name, stat: now}, c)
 	if err != nil {
 		return Result{}, err
 	}

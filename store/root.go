@@ -62,6 +62,7 @@ type Root struct {
 	staging staging
 	kept    versions
 	reserve int64 // as in Options
+	coarse  bool  // the disk keeps no modes, and perhaps no exact times
 	// unlocked is the directory of what is writable for the length of a batch.
 	unlocked Dir
 	clock    clock
@@ -103,6 +104,13 @@ func (r *Root) open(opt Options) error {
 	defer private.Close()
 	if r.id, err = identified(private, self.Inode, opt); err != nil {
 		return err
+	}
+	kept, err := keepsModes(top)
+	if err != nil {
+		return err
+	}
+	if !kept {
+		r.coarse, r.fs, private = true, modeless{r.fs}, modelessDir{private}
 	}
 	return r.prepare(private)
 }

@@ -28,11 +28,15 @@ func Trouble(err error) string {
 	return ""
 }
 
-// Explain returns err for a person to read: where it is a [Trouble], that comes
-// first and the words of the system after it.
+// Explain returns err for a person to read: where it is a [Trouble], that or
+// something that this disk cannot hold, that comes first and the words of the system
+// after it.
 func Explain(err error) string {
 	if why := Trouble(err); why != "" {
 		return fmt.Sprintf("%s (%v)", why, err)
+	}
+	if errors.Is(err, ErrUnfit) {
+		return fmt.Sprintf("the disk of this folder cannot hold such a thing, or one of that name; the other devices have it (%v)", err)
 	}
 	return err.Error()
 }
