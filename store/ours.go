@@ -34,7 +34,7 @@ func (o *ours) forget() {
 }
 
 // Made reports whether a name is just as one of the last changes of [Root.Apply]
-// left it, so that its Result tells all about it. It says false when in doubt: the
+// left it, so that its Result tells all about it; the mode may be a person's. It says false when in doubt: the
 // last 8,192 names at least are known.
 func (r *Root) Made(path zsync.Path, now fs.FileInfo) bool {
 	r.ours.mutex.Lock()
@@ -45,5 +45,5 @@ func (r *Root) Made(path zsync.Path, now fs.FileInfo) bool {
 	}
 	seen := statOf(now)
 	seen.BirthNS = stat.BirthNS // which a FileInfo does not tell
-	return known && seen.Unchanged(stat)
+	return known && seen.Unchanged(stat) && seen.Mode == stat.Mode
 }
