@@ -70,7 +70,7 @@ func (p *program) doctor(ctx context.Context) error {
 	c.status, c.running = status, err == nil
 	if c.checkHome() {
 		c.checkDatabases()
-		c.checkPorts(ctx)
+		c.checkPorts()
 		c.checkFolders()
 		c.checkPeers(ctx)
 	}
@@ -212,7 +212,7 @@ func (c *checkup) checked(what string, err error) bool {
 
 // checkPorts finds out whether other devices could connect, as far as this computer
 // can tell.
-func (c *checkup) checkPorts(ctx context.Context) {
+func (c *checkup) checkPorts() {
 	listen, transfer := c.settings.Listen, c.settings.Transfer
 	if c.running {
 		listen, transfer = c.status.Device.Listen, c.status.Device.Transfer
@@ -221,10 +221,8 @@ func (c *checkup) checkPorts(ctx context.Context) {
 		switch {
 		case each.address == "":
 			c.say(levelOK, "port", "", "%s: a free port is chosen at the first start", each.flag)
-		case c.running && dialled(ctx, local(each.address)) != nil:
-			c.say(levelBad, "port", "zsync daemon, after stopping the one that runs", "%s %s: the device does not answer there", each.flag, each.address)
-		case c.running:
-			c.say(levelOK, "port", "", "%s %s: the device answers on this computer; a firewall before it shows on the other devices only", each.flag, each.address)
+		case c.running: // dialling it would show in its status as a stranger
+			c.say(levelOK, "port", "", "%s %s: the device listens there; a firewall before it shows on the other devices only", each.flag, each.address)
 		case !bindable(each.address):
 			c.say(levelBad, "port", "ss -ltnp  shows which program has it; choose another with "+each.flag+" HOST:PORT", "%s %s cannot be used: %s", each.flag, each.address, "another program has it, or the address is not this computer's")
 		default:
@@ -237,15 +235,6 @@ func (c *checkup) checkPorts(ctx context.Context) {
 func bindable(address string) bool {
 	listener, err := net.Listen("tcp", address)
 	return err == nil && listener.Close() == nil
-}
-
-// local is where this computer reaches an address that it listens on.
-func local(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if ip := net.ParseIP(host); err == nil && (ip == nil || ip.IsUnspecified()) {
-		return net.JoinHostPort("localhost", port)
-	}
-	return address
 }
 
 const dialPatience = 2 * time.Second
