@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,15 +228,25 @@ func (p *plot) link(t *testing.T) {
 	}
 	below := file("evil", content)
 	below.Parent = derived(p.foe.space, zsync.NodeID{}, "way-out")
-	pen := p.pen()
-	p.foe.give(pen.write(zsync.KindFS, replica.EncodeBody(replica.Body{link}))...)
-	p.foe.give(pen.write(zsync.KindFS, replica.EncodeBody(replica.Body{below}))...)
 	again := below
 	again.Name = "evil-2"
-	p.foe.give(pen.write(zsync.KindFS, replica.EncodeBody(replica.Body{link, again}))...)
-	made := filepath.Join(p.box.folder, "way-out")
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if target, err := os.Readlink(made); err == nil && target == p.outside {
+	pen := p.pen()
+	var said [][]byte
+	for _, body := range []replica.Body{{link}, {below}, {link, again}} {
+		said = append(said, pen.write(zsync.KindFS, replica.EncodeBody(body))...)
+	}
+	// It is made beside the directory that has its name once it is known that there are
+	// files below it.
+	made := func() bool {
+		names, _ := filepath.Glob(filepath.Join(p.box.folder, "way-out*"))
+		return slices.ContainsFunc(names, func(name string) bool {
+			target, err := os.Readlink(name)
+			return err == nil && target == p.outside
+		})
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
+		p.foe.give(said...) // what is said while a link is made anew is lost
+		if made() {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -151,16 +152,6 @@ func TestADeviceWhoseHomeIsOnAFullDiskSaysSoAndGoesOnWhenThereIsRoom(t *testing.
 	laptop.says("halted", "nothing of it is lost, and nothing of it is synced, while the disk is full; make room there")
 	laptop.why("before", "halted", "the disk is full; make room there")
 	box.write("meanwhile", "two")
-	other := filepath.Join(filepath.Dir(laptop.folder), "Music")
-	must(t, os.Mkdir(other, 0o755))
-	out, code := laptop.ends("watch", other)
-	if code != exitFailed || !strings.Contains(out, "the disk is full; make room there") || !strings.Contains(out, "hint: zsync status") {
-		t.Errorf("a new folder: exit code %d, %s", code, out)
-	}
-	if st, err := laptop.status(); err != nil || !strings.Contains(st.CircleWhy, "the disk is full; make room there") {
-		t.Errorf("of the device it says %q, %v", st.CircleWhy, err)
-	}
-
 	must(t, os.Remove(filler))
 	equal(t, laptop, box)
 	if text, err := os.ReadFile(filepath.Join(laptop.folder, "meanwhile")); err != nil || string(text) != "two" {
@@ -171,7 +162,9 @@ func TestADeviceWhoseHomeIsOnAFullDiskSaysSoAndGoesOnWhenThereIsRoom(t *testing.
 // ends runs a command that may fail, and returns what it prints and its exit code.
 func (s *side) ends(args ...string) (out string, code int) {
 	s.t.Helper()
-	text, err := exec.Command("zsync", append(args, "--home", s.home)...).CombinedOutput()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	text, err := exec.CommandContext(ctx, "zsync", append(args, "--home", s.home)...).CombinedOutput()
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {
 		s.t.Fatal(err)
