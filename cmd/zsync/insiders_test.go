@@ -27,7 +27,7 @@ import (
 
 // insiderBytesMax is what a device may take while one of its circle attacks it,
 // resident, in octets: with the race detector.
-const insiderBytesMax = 600 << 20
+const insiderBytesMax = 800 << 20
 
 // TestADeviceOfTheCircleThatLiesHarmsNobodyAndIsNamed has one of three devices fall
 // into the wrong hands. Whatever it does, the box touches nothing outside its folder,
