@@ -1,0 +1,116 @@
+package replica
+
+import (
+	"encoding/binary"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/store"
+)
+
+// reindex brings the indexes from old to d; either may be nil.
+func (s *disk) reindex(tx kv.Tx, key []byte, old, d *onDisk) {
+	if old != nil && (d == nil || old.place != d.place) {
+		// Another may have taken the place since.
+		if s.keyAt(tx, old.place) == old.key {
+			tx.Delete(bucketDiskPath, pathKey(old.place))
+			s.places.set(old.place, diskKey{})
+		}
+	}
+	if d != nil && (old == nil || old.place != d.place) {
+		tx.Put(bucketDiskPath, pathKey(d.place), key)
+		s.places.set(d.place, d.key)
+	}
+	if old.placeAsDir() != d.placeAsDir() {
+		s.dirs.clear()
+	}
+	replaceKey(tx, bucketHave, old.haveKey(key), d.haveKey(key))
+	replaceKey(tx, bucketInodes, old.inodeKey(key), d.inodeKey(key))
+	if was := old.listed(); was != (zsync.Digest{}) && was != d.listed() {
+		s.unlisted = append(s.unlisted, was)
+	}
+}
+
+// replaceKey replaces one key of an index by another; nil is no key.
+func replaceKey(tx kv.Tx, bucket string, from, to []byte) {
+	if string(from) == string(to) {
+		return
+	}
+	if from != nil {
+		tx.Delete(bucket, from)
+	}
+	if to != nil {
+		tx.Put(bucket, to, nil)
+	}
+}
+
+// placeAsDir is where d is, if it is a directory.
+func (d *onDisk) placeAsDir() place {
+	if d == nil || d.kind != zsync.TypeDir {
+		return place{}
+	}
+	return d.place
+}
+
+func (d *onDisk) haveKey(key []byte) []byte {
+	if d == nil || d.kind != zsync.TypeFile || d.stat.Size == 0 {
+		return nil
+	}
+	return append(append(make([]byte, 0, 16+len(key)), d.content[:16]...), key...)
+}
+
+func (d *onDisk) inodeKey(key []byte) []byte {
+	if d == nil || d.stat.Inode == 0 {
+		return nil
+	}
+	return append(inodePrefix(d.stat), key...)
+}
+
+func (d *onDisk) listed() zsync.Digest {
+	if d == nil || d.listLen == 0 {
+		return zsync.Digest{}
+	}
+	return d.content
+}
+
+func inodePrefix(s store.Stat) []byte {
+	return binary.BigEndian.AppendUint64(nodeKey(s.Inode), uint64(s.BirthNS))
+}
+
+// sameInode returns what D has under the identity that a directory entry shows:
+// what it was renamed from, if it was.
+func (s *disk) sameInode(tx kv.Tx, stat store.Stat) (all []*onDisk) {
+	if stat.Inode == 0 {
+		return nil
+	}
+	prefix := inodePrefix(stat)
+	var keys [][]byte
+	kv.ScanPrefix(tx, bucketInodes, prefix, func(key, _ []byte) bool {
+		keys = append(keys, key[len(prefix):])
+		return true
+	})
+	for _, key := range keys {
+		if d := s.load(tx, key); d != nil && d.kind == stat.Type {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// withContent yields the files that D has of a content, until yield returns false.
+func (s *disk) withContent(tx kv.Tx, content zsync.Digest, yield func(*onDisk) bool) {
+	var keys [][]byte
+	kv.ScanPrefix(tx, bucketHave, content[:16], func(key, _ []byte) bool {
+		keys = append(keys, key[16:])
+		return len(keys) < sameContentMax
+	})
+	for _, key := range keys {
+		if d := s.load(tx, key); d != nil && d.content == content && !yield(d) {
+			return
+		}
+	}
+}
+
+// sameContentMax is how many files of one content are looked at to find one
+// that can be read.
+const sameContentMax = 8
