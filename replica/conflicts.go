@@ -85,21 +85,29 @@ func (r *Replica) conflict(tx kv.Tx, node uint64) (Conflict, bool) {
 	}
 	c := Conflict{node: node, Dir: s.dir}
 	for _, t := range s.targets(node) {
-		v := &s.main
-		if t.version != nil {
-			v = t.version
-		}
-		c.Versions = append(c.Versions, r.versionOf(tx, v, t.key, t.place))
+		c.Versions = append(c.Versions, r.versionOf(tx, s.versionFor(t), t.key, t.place))
 	}
 	return c, true
 }
 
 func (r *Replica) versionOf(tx kv.Tx, v *version, key diskKey, at place) Version {
 	d := r.disk.get(tx, key)
+	return v.tell(r.tree.shownPath(tx, at), v.kind, key, d != nil && d.kind == v.kind && d.content == v.content)
+}
+
+// versionFor is the version that a target shows; of a directory, what it was as a file.
+func (s *shown) versionFor(t *target) *version {
+	if t.version != nil {
+		return t.version
+	}
+	return &s.main
+}
+
+// tell describes a version for a person.
+func (v *version) tell(path zsync.Path, kind zsync.FileType, key diskKey, here bool) Version {
 	return Version{
-		Path: r.tree.shownPath(tx, at), Type: v.kind, Content: v.content, Size: v.size,
-		Author: v.author, WallMS: v.wallMS, Event: v.dot.Event, key: key,
-		Here: d != nil && d.kind == v.kind && d.content == v.content,
+		Path: path, Type: kind, Content: v.content, Size: v.size,
+		Author: v.author, WallMS: v.wallMS, Event: v.dot.Event, key: key, Here: here,
 	}
 }
 

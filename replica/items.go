@@ -62,17 +62,10 @@ func (l *tree) kids(tx kv.Tx, dir uint64) (kids []uint64) {
 func (l *tree) itemsOf(tx kv.Tx, node uint64, dir zsync.Path, here func(*target) bool) (items []Item) {
 	s := l.look(tx, node)
 	for i, t := range s.targets(node) {
-		v := &s.main
-		if t.version != nil {
-			v = t.version
-		}
+		v := s.versionFor(t)
 		items = append(items, Item{
-			Version: Version{
-				Path: dir.Join(t.place.name), Type: t.kind, Content: v.content, Size: v.size,
-				Author: v.author, WallMS: v.wallMS, Event: v.dot.Event, key: t.key,
-				Here: here(t),
-			},
-			Mode: t.mode, MtimeNS: v.mtimeNS, Target: v.target, Copy: i > 0,
+			Version: v.tell(dir.Join(t.place.name), t.kind, t.key, here(t)),
+			Mode:    t.mode, MtimeNS: v.mtimeNS, Target: v.target, Copy: i > 0,
 		})
 	}
 	return items

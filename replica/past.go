@@ -164,32 +164,16 @@ func (l *tree) entryAt(tx kv.Tx, path zsync.Path) (Entry, bool) {
 	if path == "" {
 		return Entry{Type: zsync.TypeDir, Mode: dirModeDefault}, true
 	}
-	dir, found := l.dirAt(tx, path.Dir())
-	if !found {
-		return Entry{}, false
-	}
-	if node, found := l.at(tx, dir, path.Base()); found {
-		s := l.look(tx, node)
-		return l.entry(tx, node, s, path, &s.main), true
-	}
-	node, _, found := l.copyAt(tx, dir, path.Base())
+	node, dot, found := l.lookup(tx, path)
 	if !found {
 		return Entry{}, false
 	}
 	s := l.look(tx, node)
+	if dot == (zsync.Dot{}) {
+		return l.entry(tx, node, s, path, &s.main), true
+	}
 	i := slices.IndexFunc(s.copies, func(c copyVersion) bool { return c.name == path.Base() })
 	return l.entry(tx, node, s, path, &s.copies[i].version), true
-}
-
-func (l *tree) dirAt(tx kv.Tx, path zsync.Path) (uint64, bool) {
-	if path == "" {
-		return rootNode, true
-	}
-	parent, found := l.dirAt(tx, path.Dir())
-	if !found {
-		return 0, false
-	}
-	return l.at(tx, parent, path.Base())
 }
 
 // byNode returns what is shown of a node, at its main place.
