@@ -11,6 +11,12 @@ import (
 func sealed(t *testing.T, change func(u user)) (a, b *box, flush []job) {
 	t.Helper()
 	a, b = pairOf(t, func(u user) { u.write("file", "old") })
+	return a, b, b.seal(a, change)
+}
+
+// seal has a box learn what change does at another, and plan it, up to the flush.
+func (b *box) seal(a *box, change func(u user)) (flush []job) {
+	b.t.Helper()
 	change(a.user())
 	a.user().write("new", "makes the batch wait for a flush")
 	a.scan()
@@ -19,9 +25,9 @@ func sealed(t *testing.T, change func(u user)) (a, b *box, flush []job) {
 	b.pass(b.rep.Deadline())
 	flush, b.jobs = b.jobs, nil
 	if len(flush) != 1 || b.rep.batch.state != batchFlushing {
-		t.Fatalf("%d jobs where the flush was to be\n%s", len(flush), b.state())
+		b.t.Fatalf("%d jobs where the flush was to be\n%s", len(flush), b.state())
 	}
-	return a, b, flush
+	return flush
 }
 
 // die has a box stop and start again, with what was under way.
@@ -97,14 +103,7 @@ func TestAFileRenamedAwayFromItsRemovalAndDeletedAroundACrashIsDeletedForAll(t *
 
 func TestAFileMadeInADirectoryThatIsToBeRemovedAndDeletedAroundACrashIsDeletedForAll(t *testing.T) {
 	a, b := pairOf(t, func(u user) { u.mkdir("dir") })
-	a.user().remove("dir")
-	a.user().write("new", "makes the batch wait for a flush")
-	a.scan()
-	b.learn(a, -1)
-	b.run() // the content
-	b.pass(b.rep.Deadline())
-	flush := b.jobs
-	b.jobs = nil
+	flush := b.seal(a, func(u user) { u.remove("dir") })
 	b.user().write("dir/file", "made")
 	b.scan()
 	b.jobs = flush

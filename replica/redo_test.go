@@ -5,15 +5,7 @@ import "testing"
 // A person edits a file that a batch is about to remove, and once the edit is logged
 // deletes it. The batch was cut short, so it is found gone when the batch is redone.
 func TestAFileEditedAndDeletedAroundABatchCutShortIsDeletedForAll(t *testing.T) {
-	a, b := pairOf(t, func(u user) { u.write("file", "old") })
-	a.user().remove("file")
-	a.user().write("new", "makes the batch wait for a flush")
-	a.scan()
-	b.learn(a, -1)
-	b.run() // the content
-	b.pass(b.rep.Deadline())
-	flush := b.jobs
-	b.jobs = nil
+	a, b, flush := sealed(t, func(u user) { u.remove("file") })
 	b.user().write("file", "edited")
 	b.scan()
 	b.jobs = flush
@@ -23,11 +15,7 @@ func TestAFileEditedAndDeletedAroundABatchCutShortIsDeletedForAll(t *testing.T) 
 	}
 	b.jobs[0].do() // and nobody hears of it
 	b.user().remove("file")
-	if err := b.root.Close(); err != nil {
-		t.Fatal(err)
-	}
-	b.start()
-	b.rest()
+	b.die()
 	sync(a, b)
 	wantSame(a, b)
 	a.wantNames("new")

@@ -23,39 +23,28 @@ func (b *box) live(long time.Duration) {
 	}
 }
 
-func TestAFileThatCouldNotBeReadIsTriedAgain(t *testing.T) {
+// wantTriedAgain makes a path unreadable for a while: it is named, and read in the end.
+func wantTriedAgain(t *testing.T, path zsync.Path) {
+	t.Helper()
 	a := newBox(t, 'a')
 	a.rest()
 	a.user().write("d/x", "one")
-	a.failing = map[zsync.Path]error{"d/x": syscall.EIO}
+	a.failing = map[zsync.Path]error{path: syscall.EIO}
 	a.rep.Hinted(a.now, nil, true)
 	a.live(3 * time.Minute)
-	if a.problem("d/x", "unreadable") == "" {
-		t.Fatal("nothing says that it cannot be read")
-	}
-	a.failing = nil
-	a.live(2 * time.Minute)
-	if why := a.problem("d/x", "unreadable"); why != "" || a.status().Files != 1 {
-		t.Fatalf("%q, %+v", why, a.status())
-	}
-}
-
-func TestADirectoryThatCouldNotBeReadIsTriedAgain(t *testing.T) {
-	a := newBox(t, 'a')
-	a.rest()
-	a.user().write("d/x", "one")
-	a.failing = map[zsync.Path]error{"d": syscall.EIO}
-	a.rep.Hinted(a.now, nil, true)
-	a.live(3 * time.Minute)
-	if a.problem("d", "unreadable") == "" || a.status().Files != 0 {
+	if a.problem(path, "unreadable") == "" || a.status().Files != 0 {
 		t.Fatalf("%+v", a.status())
 	}
 	a.failing = nil
 	a.live(2 * time.Minute)
-	if why := a.problem("d", "unreadable"); why != "" || a.status().Files != 1 {
+	if why := a.problem(path, "unreadable"); why != "" || a.status().Files != 1 {
 		t.Fatalf("%q, %+v", why, a.status())
 	}
 }
+
+func TestAFileThatCouldNotBeReadIsTriedAgain(t *testing.T) { wantTriedAgain(t, "d/x") }
+
+func TestADirectoryThatCouldNotBeReadIsTriedAgain(t *testing.T) { wantTriedAgain(t, "d") }
 
 func TestNothingIsSaidOfAFileThatCouldNotBeReadOnceItIsGone(t *testing.T) {
 	a := newBox(t, 'a')
