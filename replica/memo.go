@@ -25,7 +25,8 @@ func (m *memo[K, V]) set(key K, value V) {
 	}
 	m.young[key] = value
 	if len(m.young) >= memoMax {
-		m.old, m.young = m.young, nil
+		m.old, m.young = m.young, m.old // whose room is used again
+		clear(m.young)
 	}
 }
 
