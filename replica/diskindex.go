@@ -84,6 +84,9 @@ func (s *disk) sameInode(tx kv.Tx, stat store.Stat) (all []*onDisk) {
 		return nil
 	}
 	prefix := inodePrefix(stat)
+	if !kv.HasPrefix(tx, bucketInodes, prefix) {
+		return nil // as of each new file
+	}
 	var keys [][]byte
 	kv.ScanPrefix(tx, bucketInodes, prefix, func(key, _ []byte) bool {
 		keys = append(keys, key[len(prefix):])
@@ -99,6 +102,9 @@ func (s *disk) sameInode(tx kv.Tx, stat store.Stat) (all []*onDisk) {
 
 // withContent yields the files that D has of a content, until yield returns false.
 func (s *disk) withContent(tx kv.Tx, content zsync.Digest, yield func(*onDisk) bool) {
+	if !kv.HasPrefix(tx, bucketHave, content[:16]) {
+		return
+	}
 	var keys [][]byte
 	kv.ScanPrefix(tx, bucketHave, content[:16], func(key, _ []byte) bool {
 		keys = append(keys, key[16:])

@@ -56,6 +56,9 @@ func (r *Replica) setAsideTree(tx kv.Tx, d *onDisk) {
 }
 
 func locateAside(tx kv.Tx, content zsync.Digest) (span store.Span, found bool) {
+	if !kv.HasPrefix(tx, bucketAside, content[:16]) {
+		return span, false
+	}
 	kv.ScanPrefix(tx, bucketAside, content[:16], func(key, _ []byte) bool {
 		path := zsync.Path(key[16:])
 		c, cached := getCached(tx, path)
@@ -80,6 +83,9 @@ func putKept(tx kv.Tx, d *onDisk, kept string) {
 }
 
 func locateKept(tx kv.Tx, content zsync.Digest) (span store.Span, found bool) {
+	if !kv.HasPrefix(tx, bucketKeptOf, content[:16]) {
+		return span, false
+	}
 	kv.ScanPrefix(tx, bucketKeptOf, content[:16], func(key, _ []byte) bool {
 		var of zsync.Digest
 		span = store.Span{Area: store.InVersions, Kept: string(key[16:]), Content: content}

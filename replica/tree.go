@@ -146,7 +146,11 @@ func (l *tree) slot(tx kv.Tx, p place) []uint64 {
 }
 
 func readSlot(tx kv.Tx, p place) (nodes []uint64) {
-	kv.ScanPrefix(tx, bucketKids, kidsKey(p), func(key, _ []byte) bool {
+	prefix := kidsKey(p)
+	if !kv.HasPrefix(tx, bucketKids, prefix) {
+		return nil // as of each new name
+	}
+	kv.ScanPrefix(tx, bucketKids, prefix, func(key, _ []byte) bool {
 		nodes = append(nodes, binary.BigEndian.Uint64(key[len(key)-8:]))
 		return true
 	})

@@ -145,6 +145,57 @@ func TestEmptyValueIsAValue(t *testing.T) {
 	})
 }
 
+func TestSeekFindsTheFirstPairFromAKeyOn(t *testing.T) {
+	each(t, func(t *testing.T, store kv.Store, _ func() kv.Store) {
+		must(t, store.Update(func(tx kv.Tx) error {
+			if key, value := tx.Seek("a", []byte("x")); key != nil || value != nil {
+				t.Errorf("of no bucket: %q, %q", key, value)
+			}
+			for _, key := range []string{"ab1", "ab2", "c"} {
+				tx.Put("a", []byte(key), []byte("of "+key))
+			}
+			tx.Delete("a", []byte("ab1"))
+			for from, want := range map[string]string{"": "ab2", "ab": "ab2", "ab2": "ab2", "ab3": "c", "d": ""} {
+				if key, value := tx.Seek("a", []byte(from)); string(key) != want || want != "" && string(value) != "of "+want {
+					t.Errorf("from %q: %q, %q", from, key, value)
+				}
+			}
+			for prefix, want := range map[string]bool{"": true, "ab": true, "ab1": false, "abc": false, "c": true, "d": false} {
+				if got := kv.HasPrefix(tx, "a", []byte(prefix)); got != want {
+					t.Errorf("a key that begins with %q: %v", prefix, got)
+				}
+			}
+			return nil
+		}))
+	})
+}
+
+// What is put may be changed by its owner at once, and is read back as it was, in the
+// same transaction and afterwards.
+func TestValuesOfAllSizesAreKeptAsTheyWere(t *testing.T) {
+	each(t, func(t *testing.T, store kv.Store, _ func() kv.Store) {
+		sizes := []int{0, 1, 100, 5000, 4096, 4097, 16384, 20000, 3, 0, 4000, 4000, 4000, 4000, 4000, 7}
+		look := func(tx kv.Tx) error {
+			for i, size := range sizes {
+				if got := tx.Get("a", []byte{1, byte(i)}); !bytes.Equal(got, bytes.Repeat([]byte{byte(i)}, size)) || got == nil {
+					t.Errorf("%d: %d octets, not %d, or others", i, len(got), size)
+				}
+			}
+			return nil
+		}
+		must(t, store.Update(func(tx kv.Tx) error {
+			room := make([]byte, 20000)
+			for i, size := range sizes {
+				value := append(room[:0], bytes.Repeat([]byte{byte(i)}, size)...)
+				tx.Put("a", []byte{1, byte(i)}, value)
+			}
+			clear(room)
+			return look(tx)
+		}))
+		must(t, store.View(look))
+	})
+}
+
 func TestScanIsInKeyOrderFromTheGivenKey(t *testing.T) {
 	each(t, func(t *testing.T, store kv.Store, _ func() kv.Store) {
 		put(t, store, "a", "b", "2", "a", "1", "c", "3", "\x00", "0", "\xff", "9")

@@ -11,6 +11,8 @@
 // error is lost.
 package kv
 
+import "bytes"
+
 // Store is one database. Update and View may be called by one goroutine at a
 // time; the goroutine that owns a Store owns all that is in it.
 type Store interface {
@@ -37,6 +39,8 @@ type Tx interface {
 	// Scan calls yield for each pair with key >= from, in key order, until yield
 	// returns false. The bucket must not be changed meanwhile.
 	Scan(bucket string, from []byte, yield func(key, value []byte) bool)
+	// Seek returns the first pair with key >= from; nil when there is none.
+	Seek(bucket string, from []byte) (key, value []byte)
 	// Last returns the bucket's greatest key and its value; nil when empty.
 	Last(bucket string) (key, value []byte)
 	// Drop empties the bucket.
@@ -56,4 +60,10 @@ func ScanPrefix(tx Tx, bucket string, prefix []byte, yield func(key, value []byt
 		}
 		return yield(key, value)
 	})
+}
+
+// HasPrefix reports whether the bucket has a key that begins with prefix.
+func HasPrefix(tx Tx, bucket string, prefix []byte) bool {
+	key, _ := tx.Seek(bucket, prefix)
+	return bytes.HasPrefix(key, prefix) && key != nil
 }

@@ -128,6 +128,14 @@ func (tx *memoryTx) Scan(bucket string, from []byte, yield func(key, value []byt
 	}
 }
 
+func (tx *memoryTx) Seek(bucket string, from []byte) (key, value []byte) {
+	tx.Scan(bucket, from, func(k, v []byte) bool {
+		key, value = k, v
+		return false
+	})
+	return key, value
+}
+
 func (tx *memoryTx) Last(bucket string) (key, value []byte) {
 	prefix := bucket + "\x00"
 	tx.pairs.Descend(bucket+"\x01", func(k, v string) bool {

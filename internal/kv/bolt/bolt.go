@@ -159,6 +159,24 @@ type tx struct {
 	err     error
 	changed bool
 	opened  map[string]*bucket // nil: there is none
+	room    []byte             // for the values put
+}
+
+// roomBytes is how much room is made for values at one time: they are many and short.
+const roomBytes = 16 << 10
+
+// copied returns a copy of value that stays until the transaction ends, as bbolt
+// wants it; callers may reuse theirs.
+func (t *tx) copied(value []byte) []byte {
+	if t.room == nil || len(value) > cap(t.room)-len(t.room) {
+		if len(value) > roomBytes/4 {
+			return append([]byte{}, value...)
+		}
+		t.room = make([]byte, 0, roomBytes)
+	}
+	at := len(t.room)
+	t.room = append(t.room, value...)
+	return t.room[at:len(t.room):len(t.room)]
 }
 
 // bucket is an open one with its cursors: making one costs more than a search.
@@ -223,8 +241,7 @@ func (t *tx) Put(bucket string, key, value []byte) {
 		b = t.keep(bucket, created)
 	}
 	t.changed = true
-	// bbolt keeps the value until the commit; callers may reuse theirs.
-	if err := b.Put(key, append([]byte{}, value...)); err != nil {
+	if err := b.Put(key, t.copied(value)); err != nil {
 		t.Fail(err)
 	}
 }
@@ -259,6 +276,13 @@ func (t *tx) Scan(bucket string, from []byte, yield func(key, value []byte) bool
 			return
 		}
 	}
+}
+
+func (t *tx) Seek(bucket string, from []byte) (key, value []byte) {
+	if b := t.bucket(bucket); b != nil {
+		return b.finder.Seek(from)
+	}
+	return nil, nil
 }
 
 func (t *tx) Last(bucket string) (key, value []byte) {
