@@ -23,10 +23,10 @@ type target struct {
 	version *version // nil for a directory
 }
 
-// targets returns all that L wants of a node.
+// targets returns all that L wants of a node, which its caller must not change.
 func (s *shown) targets(node uint64) (all []*target) {
-	if !s.visible {
-		return nil
+	if s.wanted != nil || !s.visible {
+		return s.wanted
 	}
 	main := &target{key: mainKey(node), place: s.place, mode: s.mode}
 	if s.dir {
@@ -84,6 +84,16 @@ func (p pair) fits() bool {
 // that becomes the main version) is renamed and not fetched.
 func matched(targets []*target, has []*onDisk) (pairs []pair, rest []*onDisk) {
 	pairs = make([]pair, len(targets))
+	if len(has) == 0 {
+		for i, t := range targets {
+			pairs[i].target = t
+		}
+		return pairs, nil
+	}
+	if len(targets) == 1 && len(has) == 1 && targets[0].sameContent(has[0]) {
+		pairs[0] = pair{targets[0], has[0]} // as nearly always
+		return pairs, nil
+	}
 	rest = slices.Clone(has)
 	take := func(fits func(t *target, d *onDisk) bool) {
 		for i, t := range targets {
@@ -171,30 +181,44 @@ func (r *Replica) takeDots(tx kv.Tx, pairs []pair) {
 
 // need notes that a node is to be worked on, and how much it lacks.
 func (r *Replica) need(tx kv.Tx, node uint64, missing int64) {
-	key := nodeKey(node)
-	was := tx.Get(bucketTodo, key)
-	if was == nil {
-		r.disk.totals.needFiles++
+	if was, noted := r.disk.todo(tx, node); noted {
+		r.disk.totals.needBytes -= was
 	} else {
-		r.disk.totals.needBytes -= int64(binary.BigEndian.Uint64(was))
+		r.disk.totals.needFiles++
 	}
 	r.disk.totals.needBytes += missing
-	tx.Put(bucketTodo, key, binary.BigEndian.AppendUint64(nil, uint64(missing)))
+	tx.Put(bucketTodo, nodeKey(node), binary.BigEndian.AppendUint64(nil, uint64(missing)))
+	r.disk.needs.set(node, missing)
 	r.plan.lower(node)
+}
+
+// needsNothing is what the memo of bucketTodo says of nodes that are not in it.
+const needsNothing = -1
+
+// todo returns what a node was noted to lack, if it was.
+func (s *disk) todo(tx kv.Tx, node uint64) (missing int64, noted bool) {
+	missing, known := s.needs.get(node)
+	if !known {
+		missing = needsNothing
+		if value := tx.Get(bucketTodo, nodeKey(node)); value != nil {
+			missing = int64(binary.BigEndian.Uint64(value))
+		}
+	}
+	return missing, missing != needsNothing
 }
 
 // done notes that the disk has a node as L wants it.
 func (r *Replica) done(tx kv.Tx, node uint64) {
 	r.contents.release(r, node)
 	r.plan.rested(node)
-	key := nodeKey(node)
-	was := tx.Get(bucketTodo, key)
-	if was == nil {
+	was, noted := r.disk.todo(tx, node)
+	if !noted {
 		return
 	}
 	r.disk.totals.needFiles--
-	r.disk.totals.needBytes -= int64(binary.BigEndian.Uint64(was))
-	tx.Delete(bucketTodo, key)
+	r.disk.totals.needBytes -= was
+	tx.Delete(bucketTodo, nodeKey(node))
+	r.disk.needs.set(node, needsNothing)
 	r.brakeDone(tx, node)
 }
 
@@ -210,13 +234,17 @@ func (r *Replica) dropOrphans(tx kv.Tx, node uint64) {
 
 // assess settles nodes whose view changed, or the disk's state of them.
 func (r *Replica) assess(tx kv.Tx) {
-	nodes := r.tree.dirty.take(tx, turnNodes)
+	nodes := r.tree.dirty.take(tx, assessMax)
 	for _, node := range nodes {
 		r.plan.rested(node)
 		r.settle(tx, node)
 	}
-	r.more = r.more || len(nodes) == turnNodes
+	r.more = r.more || len(nodes) == assessMax
 }
+
+// assessMax is how many nodes are settled in one turn: mostly what one turn can hear
+// of, so that their marks need not be written down.
+const assessMax = 4096
 
 // turnNodes is how many nodes are looked at in one turn, so that a transaction
 // stays short.

@@ -74,6 +74,7 @@ type disk struct {
 	nodes  memo[uint64, []*onDisk]  // by node, as node returns them
 	places memo[place, diskKey]     // of bucketDiskPath; zero: nothing is there
 	dirs   memo[zsync.Path, uint64] // of directories, since one of them came, went or moved
+	needs  memo[uint64, int64]      // of bucketTodo; needsNothing: not in it
 }
 
 // totals are kept up to date with each change, so that nobody need walk.

@@ -17,7 +17,7 @@ type marks struct {
 }
 
 // freshMax is how many marks are kept in memory within a transaction.
-const freshMax = 4096
+const freshMax = 16384
 
 func newMarks() *marks { return &marks{fresh: map[uint64]bool{}, saved: true} }
 
@@ -42,15 +42,16 @@ func (m *marks) save(tx kv.Tx) {
 // take takes the marks off the lowest nodes that have one, and returns these.
 func (m *marks) take(tx kv.Tx, most int) (nodes []uint64) {
 	if m.saved {
-		m.save(tx)
 		nodes = m.lowest(tx, most)
-		m.unmarkAll(tx, nodes)
-		m.saved = len(nodes) == most
-		return nodes
 	}
-	nodes = slices.Sorted(maps.Keys(m.fresh))
+	some := len(nodes) < most
+	nodes = slices.AppendSeq(nodes, maps.Keys(m.fresh))
+	slices.Sort(nodes)
+	nodes = slices.Compact(nodes)
+	all := some && len(nodes) <= most
 	nodes = nodes[:min(most, len(nodes))]
 	m.unmarkAll(tx, nodes)
+	m.saved = m.saved && !all
 	return nodes
 }
 

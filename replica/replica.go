@@ -228,6 +228,7 @@ func (r *Replica) forgetMemos() {
 	r.disk.nodes.clear()
 	r.disk.places.clear()
 	r.disk.dirs.clear()
+	r.disk.needs.clear()
 }
 
 // Advance acts on every deadline that has passed.

@@ -52,6 +52,7 @@ type shown struct {
 	main     version       // what is at the place; of a directory kept only by what is in it, just the kind
 	dirDots  []zsync.Dot   // main.dots of a directory, and nil for all else
 	copies   []copyVersion // newest first
+	wanted   []*target     // as targets returns them; nil until look has asked
 }
 
 // dir reports whether the node is a directory: one was made and not removed, or
@@ -128,6 +129,7 @@ func (l *tree) look(tx kv.Tx, node uint64) *shown {
 		return s
 	}
 	s := l.shown(tx, node)
+	s.wanted = s.targets(node)
 	l.looks.set(node, &s)
 	return &s
 }
