@@ -187,7 +187,7 @@ func (r *Replica) need(tx kv.Tx, node uint64, missing int64) {
 		r.disk.totals.needFiles++
 	}
 	r.disk.totals.needBytes += missing
-	tx.Put(bucketTodo, nodeKey(node), binary.BigEndian.AppendUint64(nil, uint64(missing)))
+	tx.Put(bucketTodo, r.disk.key.node(node), r.disk.value.node(uint64(missing)))
 	r.disk.needs.set(node, missing)
 	r.plan.lower(node)
 }
@@ -200,7 +200,7 @@ func (s *disk) todo(tx kv.Tx, node uint64) (missing int64, noted bool) {
 	missing, known := s.needs.get(node)
 	if !known {
 		missing = needsNothing
-		if value := tx.Get(bucketTodo, nodeKey(node)); value != nil {
+		if value := tx.Get(bucketTodo, s.key.node(node)); value != nil {
 			missing = int64(binary.BigEndian.Uint64(value))
 		}
 	}
@@ -217,7 +217,7 @@ func (r *Replica) done(tx kv.Tx, node uint64) {
 	}
 	r.disk.totals.needFiles--
 	r.disk.totals.needBytes -= was
-	tx.Delete(bucketTodo, nodeKey(node))
+	tx.Delete(bucketTodo, r.disk.key.node(node))
 	r.disk.needs.set(node, needsNothing)
 	r.brakeDone(tx, node)
 }

@@ -75,6 +75,8 @@ type disk struct {
 	places memo[place, diskKey]     // of bucketDiskPath; zero: nothing is there
 	dirs   memo[zsync.Path, uint64] // of directories, since one of them came, went or moved
 	needs  memo[uint64, int64]      // of bucketTodo; needsNothing: not in it
+
+	key, from, to, value keyRoom
 }
 
 // totals are kept up to date with each change, so that nobody need walk.
@@ -171,7 +173,7 @@ func (s *disk) keyAt(tx kv.Tx, p place) diskKey {
 	if known {
 		return key
 	}
-	if raw := tx.Get(bucketDiskPath, pathKey(p)); raw != nil {
+	if raw := tx.Get(bucketDiskPath, s.key.path(p)); raw != nil {
 		key = parsedKey(tx, raw)
 	}
 	s.places.set(p, key)
@@ -188,7 +190,7 @@ func (s *disk) node(tx kv.Tx, node uint64) []*onDisk {
 	return all
 }
 
-func (s *disk) loadNode(tx kv.Tx, node uint64) (all []*onDisk) {
+func (s *disk) loadNode(tx kv.Tx, node uint64) []*onDisk {
 	if s.top == 0 {
 		s.top = rootNode
 		if last, _ := tx.Last(bucketDisk); last != nil {
@@ -198,7 +200,11 @@ func (s *disk) loadNode(tx kv.Tx, node uint64) (all []*onDisk) {
 	if node > s.top {
 		return nil
 	}
-	kv.ScanPrefix(tx, bucketDisk, nodeKey(node), func(key, value []byte) bool {
+	return s.readNode(tx, s.key.node(node))
+}
+
+func (s *disk) readNode(tx kv.Tx, prefix []byte) (all []*onDisk) {
+	kv.ScanPrefix(tx, bucketDisk, prefix, func(key, value []byte) bool {
 		if d := s.decode(tx, key, value); d != nil {
 			all = append(all, d)
 		}
@@ -210,7 +216,7 @@ func (s *disk) loadNode(tx kv.Tx, node uint64) (all []*onDisk) {
 // put stores d in place of what D has under its key. What D had at its place
 // under another key is not there any more, wherever it went.
 func (s *disk) put(tx kv.Tx, d *onDisk) {
-	key, old := d.key.encode(), s.get(tx, d.key)
+	old := s.get(tx, d.key)
 	if old == d {
 		panic("replica: a record of D was changed where it is shared")
 	}
@@ -223,8 +229,8 @@ func (s *disk) put(tx kv.Tx, d *onDisk) {
 		s.totals.count(old, -1)
 	}
 	s.totals.count(d, +1)
-	s.reindex(tx, key, old, d)
-	tx.Put(bucketDisk, key, d.encode())
+	s.reindex(tx, d.key, old, d)
+	tx.Put(bucketDisk, s.rawKey(d.key), s.encode(d))
 	s.top = max(s.top, d.key.node)
 	s.remember(tx, d.key, d)
 	if old != nil && old.kind == zsync.TypeDir && d.kind != zsync.TypeDir {
@@ -233,6 +239,18 @@ func (s *disk) put(tx kv.Tx, d *onDisk) {
 	if s.orphaned(tx, d) {
 		s.dirty.mark(d.key.node)
 	}
+}
+
+// rawKey is the key in bucketDisk, in room of its own.
+func (s *disk) rawKey(key diskKey) []byte {
+	s.key.octets = key.append(s.key.octets[:0])
+	return s.key.octets
+}
+
+// encode is what d is stored as, until the next one.
+func (s *disk) encode(d *onDisk) []byte {
+	s.value.octets = d.append(s.value.octets[:0])
+	return s.value.octets
 }
 
 // remember has the memo say d under key; nil: nothing.
@@ -276,14 +294,13 @@ func (s *disk) displace(tx kv.Tx, d *onDisk) {
 
 // drop makes D forget what it has under key. The disk is left as it is.
 func (s *disk) drop(tx kv.Tx, key diskKey) {
-	raw := key.encode()
 	old := s.get(tx, key)
 	if old == nil {
 		return
 	}
 	s.totals.count(old, -1)
-	s.reindex(tx, raw, old, nil)
-	tx.Delete(bucketDisk, raw)
+	s.reindex(tx, key, old, nil)
+	tx.Delete(bucketDisk, s.rawKey(key))
 	s.remember(tx, key, nil)
 	if old.kind == zsync.TypeDir {
 		s.bereave(tx, key.node)

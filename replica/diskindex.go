@@ -9,23 +9,23 @@ import (
 )
 
 // reindex brings the indexes from old to d; either may be nil.
-func (s *disk) reindex(tx kv.Tx, key []byte, old, d *onDisk) {
+func (s *disk) reindex(tx kv.Tx, key diskKey, old, d *onDisk) {
 	if old != nil && (d == nil || old.place != d.place) {
 		// Another may have taken the place since.
 		if s.keyAt(tx, old.place) == old.key {
-			tx.Delete(bucketDiskPath, pathKey(old.place))
+			tx.Delete(bucketDiskPath, s.key.path(old.place))
 			s.places.set(old.place, diskKey{})
 		}
 	}
 	if d != nil && (old == nil || old.place != d.place) {
-		tx.Put(bucketDiskPath, pathKey(d.place), key)
+		tx.Put(bucketDiskPath, s.to.path(d.place), s.rawKey(key))
 		s.places.set(d.place, d.key)
 	}
 	if old.placeAsDir() != d.placeAsDir() {
 		s.dirs.clear()
 	}
-	replaceKey(tx, bucketHave, old.haveKey(key), d.haveKey(key))
-	replaceKey(tx, bucketInodes, old.inodeKey(key), d.inodeKey(key))
+	replaceKey(tx, bucketHave, s.from.have(old, key), s.to.have(d, key))
+	replaceKey(tx, bucketInodes, s.from.inode(old, key), s.to.inode(d, key))
 	if was := old.listed(); was != (zsync.Digest{}) && was != d.listed() {
 		s.unlisted = append(s.unlisted, was)
 	}
@@ -52,18 +52,22 @@ func (d *onDisk) placeAsDir() place {
 	return d.place
 }
 
-func (d *onDisk) haveKey(key []byte) []byte {
+// have is the key in bucketHave of what D has under key; nil: there is none.
+func (k *keyRoom) have(d *onDisk, key diskKey) []byte {
 	if d == nil || d.kind != zsync.TypeFile || d.stat.Size == 0 {
 		return nil
 	}
-	return append(append(make([]byte, 0, 16+len(key)), d.content[:16]...), key...)
+	k.octets = key.append(append(k.octets[:0], d.content[:16]...))
+	return k.octets
 }
 
-func (d *onDisk) inodeKey(key []byte) []byte {
+// inode is that in bucketInodes.
+func (k *keyRoom) inode(d *onDisk, key diskKey) []byte {
 	if d == nil || d.stat.Inode == 0 {
 		return nil
 	}
-	return append(inodePrefix(d.stat), key...)
+	k.octets = key.append(k.inodePrefix(d.stat))
+	return k.octets
 }
 
 func (d *onDisk) listed() zsync.Digest {
@@ -73,27 +77,32 @@ func (d *onDisk) listed() zsync.Digest {
 	return d.content
 }
 
-func inodePrefix(s store.Stat) []byte {
-	return binary.BigEndian.AppendUint64(nodeKey(s.Inode), uint64(s.BirthNS))
+func (k *keyRoom) inodePrefix(s store.Stat) []byte {
+	k.octets = binary.BigEndian.AppendUint64(k.node(s.Inode), uint64(s.BirthNS))
+	return k.octets
 }
 
 // sameInode returns what D has under the identity that a directory entry shows:
 // what it was renamed from, if it was.
-func (s *disk) sameInode(tx kv.Tx, stat store.Stat) (all []*onDisk) {
+func (s *disk) sameInode(tx kv.Tx, stat store.Stat) []*onDisk {
 	if stat.Inode == 0 {
 		return nil
 	}
-	prefix := inodePrefix(stat)
+	prefix := s.key.inodePrefix(stat)
 	if !kv.HasPrefix(tx, bucketInodes, prefix) {
 		return nil // as of each new file
 	}
+	return s.allWith(tx, stat.Type, prefix)
+}
+
+func (s *disk) allWith(tx kv.Tx, kind zsync.FileType, prefix []byte) (all []*onDisk) {
 	var keys [][]byte
 	kv.ScanPrefix(tx, bucketInodes, prefix, func(key, _ []byte) bool {
 		keys = append(keys, key[len(prefix):])
 		return true
 	})
 	for _, key := range keys {
-		if d := s.load(tx, key); d != nil && d.kind == stat.Type {
+		if d := s.load(tx, key); d != nil && d.kind == kind {
 			all = append(all, d)
 		}
 	}
@@ -102,11 +111,11 @@ func (s *disk) sameInode(tx kv.Tx, stat store.Stat) (all []*onDisk) {
 
 // withContent yields the files that D has of a content, until yield returns false.
 func (s *disk) withContent(tx kv.Tx, content zsync.Digest, yield func(*onDisk) bool) {
-	if !kv.HasPrefix(tx, bucketHave, content[:16]) {
+	if !kv.HasPrefix(tx, bucketHave, s.key.of(content[:16])) {
 		return
 	}
 	var keys [][]byte
-	kv.ScanPrefix(tx, bucketHave, content[:16], func(key, _ []byte) bool {
+	kv.ScanPrefix(tx, bucketHave, s.key.of(content[:16]), func(key, _ []byte) bool {
 		keys = append(keys, key[16:])
 		return len(keys) < sameContentMax
 	})

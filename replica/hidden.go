@@ -56,7 +56,7 @@ func (r *Replica) privatePath(tx kv.Tx, p place) (path zsync.Path, private bool)
 // unhide has everything hidden looked at again when one of it is so no more: it may
 // have been a directory, with others in it.
 func (r *Replica) unhide(tx kv.Tx, node uint64) {
-	if tx.Get(bucketHidden, nodeKey(node)) == nil {
+	if tx.Get(bucketHidden, r.disk.key.node(node)) == nil {
 		return
 	}
 	r.lookAtHidden(tx)

@@ -32,6 +32,10 @@ func (r *Replica) Locate(tx kv.Tx, content zsync.Digest) (span store.Span, found
 	if found {
 		return span, true
 	}
+	key := r.disk.key.of(content[:16])
+	if !kv.HasPrefix(tx, bucketKeptOf, key) && !kv.HasPrefix(tx, bucketAside, key) && !r.contents.has(content) {
+		return span, false // as of nearly all that is fetched
+	}
 	if span, found = locateKept(tx, content); found {
 		return span, true
 	}
@@ -56,9 +60,6 @@ func (r *Replica) setAsideTree(tx kv.Tx, d *onDisk) {
 }
 
 func locateAside(tx kv.Tx, content zsync.Digest) (span store.Span, found bool) {
-	if !kv.HasPrefix(tx, bucketAside, content[:16]) {
-		return span, false
-	}
 	kv.ScanPrefix(tx, bucketAside, content[:16], func(key, _ []byte) bool {
 		path := zsync.Path(key[16:])
 		c, cached := getCached(tx, path)
@@ -83,9 +84,6 @@ func putKept(tx kv.Tx, d *onDisk, kept string) {
 }
 
 func locateKept(tx kv.Tx, content zsync.Digest) (span store.Span, found bool) {
-	if !kv.HasPrefix(tx, bucketKeptOf, content[:16]) {
-		return span, false
-	}
 	kv.ScanPrefix(tx, bucketKeptOf, content[:16], func(key, _ []byte) bool {
 		var of zsync.Digest
 		span = store.Span{Area: store.InVersions, Kept: string(key[16:]), Content: content}

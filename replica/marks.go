@@ -14,6 +14,7 @@ import (
 type marks struct {
 	fresh map[uint64]bool
 	saved bool // there may be some in the bucket
+	key   keyRoom
 }
 
 // freshMax is how many marks are kept in memory within a transaction.
@@ -26,14 +27,14 @@ func (m *marks) mark(node uint64) { m.fresh[node] = true }
 func (m *marks) unmark(tx kv.Tx, node uint64) {
 	delete(m.fresh, node)
 	if m.saved {
-		tx.Delete(bucketDirty, nodeKey(node))
+		tx.Delete(bucketDirty, m.key.node(node))
 	}
 }
 
 // save stores what was marked, once for all that a fact changed.
 func (m *marks) save(tx kv.Tx) {
 	for _, node := range slices.Sorted(maps.Keys(m.fresh)) {
-		tx.Put(bucketDirty, nodeKey(node), nil)
+		tx.Put(bucketDirty, m.key.node(node), nil)
 		m.saved = true
 	}
 	clear(m.fresh)

@@ -47,9 +47,17 @@ func (t *originTable) add(o origin) uint64 {
 	return uint64(len(*t) - 1)
 }
 
-func (r *record) encode() []byte {
-	var origins originTable
-	body := make([]byte, 0, 160)
+// recordRoom has room for records while they are encoded.
+type recordRoom struct {
+	octets, body []byte
+	origins      originTable
+}
+
+func (r *record) encode() []byte { return new(recordRoom).encode(r) }
+
+// encode returns what a record is stored as. It lasts until the next one.
+func (room *recordRoom) encode(r *record) []byte {
+	origins, body := room.origins[:0], room.body[:0]
 	if r.flags()&flagMode != 0 {
 		body = binary.BigEndian.AppendUint16(body, uint16(r.mode.mode))
 		body = append(body, byte(r.mode.kind))
@@ -66,11 +74,12 @@ func (r *record) encode() []byte {
 	for i := range r.heads {
 		body = appendHead(body, &origins, &r.heads[i])
 	}
-	front := make([]byte, 0, 32+originBytes*len(origins)+len(body))
-	front = append(append(front, r.id[:]...), r.flags())
+	front := append(append(room.octets[:0], r.id[:]...), r.flags())
 	front = binary.AppendUvarint(front, uint64(r.at))
 	front = binary.AppendUvarint(front, r.kids)
-	return append(appendOrigins(front, origins), body...)
+	front = append(appendOrigins(front, origins), body...)
+	room.octets, room.body, room.origins = front, body, origins
+	return front
 }
 
 func (r *record) flags() (flags byte) {

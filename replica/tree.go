@@ -42,6 +42,9 @@ type tree struct {
 	records memo[uint64, *record]      // of bucketNodes
 	numbers memo[zsync.NodeID, uint64] // of bucketIDs; 0: there is none
 	slots   memo[place, []uint64]      // of bucketKids, as slot returns them
+
+	key   keyRoom
+	value recordRoom
 }
 
 func newTree(space zsync.SpaceID) *tree { return &tree{space: space, dirty: newMarks()} }
@@ -63,7 +66,7 @@ func (l *tree) nodeOf(tx kv.Tx, id zsync.NodeID) (uint64, bool) {
 	}
 	node, known := l.numbers.get(id)
 	if !known {
-		if value := tx.Get(bucketIDs, id[:]); len(value) == 8 {
+		if value := tx.Get(bucketIDs, l.key.of(id[:])); len(value) == 8 {
 			node = binary.BigEndian.Uint64(value)
 		}
 		l.numbers.set(id, node)
@@ -87,7 +90,7 @@ func (l *tree) number(tx kv.Tx, id zsync.NodeID) (node uint64, isNew bool) {
 	}
 	node = l.next
 	l.next++
-	tx.Put(bucketIDs, id[:], nodeKey(node))
+	tx.Put(bucketIDs, l.key.of(id[:]), binary.BigEndian.AppendUint64(l.value.octets[:0], node))
 	l.numbers.set(id, node)
 	return node, true
 }
@@ -105,7 +108,7 @@ func (l *tree) load(tx kv.Tx, node uint64) *record {
 
 // read returns the same for the caller alone.
 func (l *tree) read(tx kv.Tx, node uint64) *record {
-	value := tx.Get(bucketNodes, nodeKey(node))
+	value := tx.Get(bucketNodes, l.key.node(node))
 	if value == nil {
 		return &record{}
 	}
@@ -120,13 +123,16 @@ func (l *tree) read(tx kv.Tx, node uint64) *record {
 // store stores a record, which does not change any more.
 func (l *tree) store(tx kv.Tx, node uint64, r *record) {
 	l.records.set(node, r)
-	tx.Put(bucketNodes, nodeKey(node), r.encode())
+	tx.Put(bucketNodes, l.key.node(node), l.value.encode(r))
 }
 
 // kidsKey is the key of one node in a slot, or, without the node, what the keys
 // of all nodes in that slot begin with.
 func kidsKey(p place, node ...uint64) []byte {
-	key := make([]byte, 0, 8+len(p.name)+1+8)
+	return appendKidsKey(make([]byte, 0, 8+len(p.name)+1+8), p, node...)
+}
+
+func appendKidsKey(key []byte, p place, node ...uint64) []byte {
 	key = binary.BigEndian.AppendUint64(key, p.parent)
 	key = append(append(key, p.name...), 0)
 	for _, n := range node {
@@ -139,17 +145,21 @@ func kidsKey(p place, node ...uint64) []byte {
 func (l *tree) slot(tx kv.Tx, p place) []uint64 {
 	nodes, known := l.slots.get(p)
 	if !known {
-		nodes = readSlot(tx, p)
+		nodes = l.readSlot(tx, p)
 		l.slots.set(p, nodes)
 	}
 	return nodes
 }
 
-func readSlot(tx kv.Tx, p place) (nodes []uint64) {
-	prefix := kidsKey(p)
+func (l *tree) readSlot(tx kv.Tx, p place) []uint64 {
+	prefix := l.key.kids(p)
 	if !kv.HasPrefix(tx, bucketKids, prefix) {
 		return nil // as of each new name
 	}
+	return nodesWith(tx, prefix)
+}
+
+func nodesWith(tx kv.Tx, prefix []byte) (nodes []uint64) {
 	kv.ScanPrefix(tx, bucketKids, prefix, func(key, _ []byte) bool {
 		nodes = append(nodes, binary.BigEndian.Uint64(key[len(key)-8:]))
 		return true
@@ -166,26 +176,26 @@ func (l *tree) hang(tx kv.Tx, p place, node uint64) {
 	if i, found := slices.BinarySearch(nodes, node); !found {
 		l.slots.set(p, slices.Insert(slices.Clone(nodes), i, node))
 	}
-	tx.Put(bucketKids, kidsKey(p, node), nil)
+	tx.Put(bucketKids, l.key.kids(p, node), nil)
 }
 
 // unhang takes it out.
 func (l *tree) unhang(tx kv.Tx, p place, node uint64) {
 	l.slots.set(p, slices.DeleteFunc(slices.Clone(l.slot(tx, p)), func(n uint64) bool { return n == node }))
-	tx.Delete(bucketKids, kidsKey(p, node))
+	tx.Delete(bucketKids, l.key.kids(p, node))
 }
 
 // derivedID is the id of the node that a first create at that path names. It
 // follows from the name's NFC form, so that two devices whose disks normalise
 // differently make one node.
 func (l *tree) derivedID(parent zsync.NodeID, name zsync.Name) zsync.NodeID {
-	text := make([]byte, 0, 128+len(name))
-	text = append(append(append(text, "zsync/node/1"...), l.space[:]...), parent[:]...)
+	text := append(append(append(l.value.octets[:0], "zsync/node/1"...), l.space[:]...), parent[:]...)
 	if isASCII(name) {
 		text = append(text, name...) // which NFC leaves as it is
 	} else {
 		text = norm.NFC.AppendString(text, string(name))
 	}
+	l.value.octets = text
 	sum := sha256.Sum256(text)
 	return zsync.NodeID(sum[:16])
 }
