@@ -142,13 +142,14 @@ func (fs *findings) each(kind foundKind, yield func(*finding) bool) {
 	}
 }
 
-// found takes in a difference. Of what is ignored there is none. One that L knows of already changes D alone; one
-// that this device may not log is set aside: a later scan finds it again.
+// found takes in a difference. Of what is ignored there is none. One that L knows of
+// already changes D alone. One that this device may not log is set aside, so that a
+// later scan finds it again, unless it may soon.
 func (r *Replica) found(tx kv.Tx, f *finding) {
 	switch {
 	case r.leavesFound(tx, f):
 	case r.adopt(tx, f):
-	case !r.mayAuthor():
+	case !r.mayAuthor() && (!r.soon || r.findings.open() >= findingsMax):
 		r.setAside(tx, f)
 	default:
 		f.leaves = r.takesAway(tx, f)
@@ -161,6 +162,7 @@ func (r *Replica) mayAuthor() bool { return r.cfg.Authors && r.author }
 // setAside keeps what a file's content was found to be, so that it is not hashed
 // again when the device may author.
 func (r *Replica) setAside(tx kv.Tx, f *finding) {
+	r.aside = true
 	if f.kind == foundFile && f.stat.Type == zsync.TypeFile && !f.young {
 		putCached(tx, f.path, cached{stat: f.stat, content: f.content, listLen: f.listLen})
 	}

@@ -12,7 +12,7 @@ func (r *Replica) Logged(tx kv.Tx, ev eventlog.Event) {
 	drafts := r.drafts
 	r.drafts = nil
 	if ev.Void {
-		r.SetAuthor(false) // what this device says counts for nothing
+		r.SetAuthor(false, false) // what this device says counts for nothing
 		return
 	}
 	r.notePassing(tx, ev)
@@ -119,17 +119,19 @@ func (r *Replica) loggedFinding(f *finding) {
 	}
 }
 
-// SetAuthor says whether this device may write to the log now: not before it is
-// a member. What is found meanwhile is found again afterwards, without hashing.
-func (r *Replica) SetAuthor(may bool) {
-	if may == r.author {
-		return
-	}
-	r.author = may
-	if !may {
+// SetAuthor says whether this device may write to the log now, and else whether it
+// may soon: a member waits until a peer has shown what it has of the log. What is
+// found while it waits is logged then; what was set aside meanwhile, or before, is
+// found again by a scan, without hashing.
+func (r *Replica) SetAuthor(may, soon bool) {
+	if !may && !soon && (r.author || r.soon) {
+		r.aside = true
 		r.findings = newFindings()
 		r.drafts = nil
-		return
 	}
-	r.scan.nextFull = r.now
+	if may && !r.author && r.aside {
+		r.aside = false
+		r.scan.nextFull = r.now
+	}
+	r.author, r.soon = may, soon && !may
 }

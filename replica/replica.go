@@ -53,7 +53,9 @@ type Replica struct {
 	scrub    scrub
 	brake    brake
 	apart    apart
-	author   bool // this device may write to the log now
+	author   bool // this device may write to the log now …
+	soon     bool // … or else soon
+	aside    bool // what was found is not all kept: a scan has to find it again
 	lost     bool // the folder's root is not there
 	more     bool // a turn ended before its work
 	now      time.Time

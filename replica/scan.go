@@ -263,7 +263,7 @@ func (r *Replica) scanOn(tx kv.Tx, now time.Time) {
 func (r *Replica) orderLists(tx kv.Tx) {
 	s := &r.scan
 	for len(s.queue) > 0 && len(s.listing) < listsMax && len(s.backlog) < backlogMax &&
-		r.findings.open() < findingsMax && !r.batch.ready() {
+		(r.findings.open() < findingsMax || !r.mayAuthor()) && !r.batch.ready() {
 		dir := s.queue[0]
 		s.queue = s.queue[1:]
 		delete(s.queued, dir)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/zsync/zsync/internal/kv"
 )
 
 // pair returns two boxes that hold what fill made on the first.
@@ -492,14 +494,14 @@ func TestReceiverKeepsItsChangesToItself(t *testing.T) {
 
 func TestNothingIsLoggedBeforeMembership(t *testing.T) {
 	a := newBox(t, 'a')
-	a.rep.SetAuthor(false)
+	a.rep.SetAuthor(false, false)
 	a.user().write("d/x", "one")
 	a.user().write("y", "two")
 	a.scan()
 	if len(a.log) != 0 {
 		t.Fatal("logged")
 	}
-	a.rep.SetAuthor(true)
+	a.rep.SetAuthor(true, false)
 	hashes := 0
 	a.rep.Hinted(a.now, nil, true)
 	for {
@@ -512,6 +514,24 @@ func TestNothingIsLoggedBeforeMembership(t *testing.T) {
 		} else {
 			a.pass(due)
 		}
+	}
+	a.wantOps(0, OpPut, OpPut, OpPut)
+}
+
+// A member waits at its start until a peer has shown what it has of the log.
+func TestWhatIsFoundWhileAMemberWaitsIsLoggedWithoutAnotherScan(t *testing.T) {
+	a := newBox(t, 'a')
+	a.rep.SetAuthor(false, true)
+	a.user().write("d/x", "one")
+	a.user().write("y", "two")
+	a.scan()
+	if len(a.log) != 0 {
+		t.Fatal("logged")
+	}
+	a.rep.SetAuthor(true, false)
+	a.fact(func(kv.Tx) {})
+	if n := len(a.jobs); n > 0 {
+		t.Fatalf("%d orders to the disk again", n)
 	}
 	a.wantOps(0, OpPut, OpPut, OpPut)
 }

@@ -18,8 +18,8 @@ func (f *FolderMachine) record(tx kv.Tx, now time.Time) error {
 		s.emit(Address{Part: Home}, Joined{s.id})
 	}
 	may := s.mayAppend(tx, now)
-	f.replica.SetAuthor(may)
 	s.waiting = s.member && !may
+	f.replica.SetAuthor(may, s.waiting)
 	for may {
 		writer, seq := s.log.Next(tx)
 		body := f.replica.Body(tx, writer, seq)
