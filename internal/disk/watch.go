@@ -24,6 +24,13 @@ const (
 	settleQuiet = 50 * time.Millisecond
 	// settleMax is how long changes wait at most, however busy the tree is.
 	settleMax = time.Second
+	// settleStep is how often it is looked at whether something happened.
+	settleStep = 10 * time.Millisecond
+	// gatherFor is how long the reader rests after it has noted what there was, so
+	// that a tree in which much happens does not wake it for each name.
+	gatherFor = 2 * time.Millisecond
+	// gatherMax is how many events may wait for it; the kernel has a longer queue.
+	gatherMax = 4096
 	// seenMax is how many names are remembered before everything counts as
 	// changed: a scan of everything is cheaper then, and memory is bounded.
 	seenMax = 1 << 16
@@ -87,7 +94,7 @@ func NewWatcher(dir string, made Made) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	notify, err := fsnotify.NewWatcher()
+	notify, err := fsnotify.NewBufferedWatcher(gatherMax)
 	if errors.Is(err, syscall.EMFILE) {
 		err = fmt.Errorf("%w: raise the sysctl fs.inotify.max_user_instances: %w", ErrNoWatches, err)
 	}
@@ -130,18 +137,29 @@ func (w *Watcher) read() error {
 		case event, open := <-events:
 			if !open {
 				events = nil
-			} else {
-				w.note(func(s *seen) { s.event(w.root, event) })
+				continue
 			}
+			w.gather(event)
 		case err, open := <-faults:
 			if !open {
 				faults = nil
-			} else {
-				w.note(func(s *seen) { s.fault(err) })
+				continue
 			}
+			w.note(func(s *seen) { s.fault(err) })
 		}
 	}
 	return nil
+}
+
+// gather notes an event with all that are there, and leaves others some time to come.
+func (w *Watcher) gather(first fsnotify.Event) {
+	w.note(func(s *seen) {
+		s.event(w.root, first)
+		for range len(w.notify.Events) {
+			s.event(w.root, <-w.notify.Events)
+		}
+	})
+	time.Sleep(gatherFor)
 }
 
 func (w *Watcher) note(note func(*seen)) {
@@ -202,20 +220,19 @@ func (w *Watcher) report(ctx context.Context) {
 
 // settle waits until nothing happens any more.
 func (w *Watcher) settle(ctx context.Context) {
-	end := time.NewTimer(settleMax)
-	defer end.Stop()
-	quiet := time.NewTimer(settleQuiet)
-	defer quiet.Stop()
-	for {
+	step := time.NewTicker(settleStep)
+	defer step.Stop()
+	began := time.Now()
+	for last := began; time.Since(last) < settleQuiet && time.Since(began) < settleMax; {
 		select {
-		case <-w.nudge:
-			quiet.Reset(settleQuiet)
-		case <-quiet.C:
-			return
-		case <-end.C:
-			return
 		case <-ctx.Done():
 			return
+		case <-step.C:
+		}
+		select {
+		case <-w.nudge:
+			last = time.Now()
+		default:
 		}
 	}
 }
