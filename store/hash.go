@@ -34,6 +34,9 @@ func (r *Root) hash(j HashJob, into *Hashed, around func(File)) error {
 	if err := held(file, stat); err != nil {
 		return err
 	}
+	if stat.Size <= recentFileMax {
+		r.recent.keep(into.Content, buffer[:stat.Size])
+	}
 	into.Young, err = r.young(stat)
 	return err
 }

@@ -72,6 +72,7 @@ type Root struct {
 	applying sync.Mutex
 	swapped  bool // what an earlier run left in swap has been looked after
 	ours     ours
+	recent   recent
 	stopped  atomic.Bool
 }
 

@@ -32,7 +32,7 @@ func main() {
 // many octets in all.
 const (
 	collectAt   = 400
-	memoryLimit = 96 << 20
+	memoryLimit = 128 << 20
 )
 
 // run is the whole program; it returns the exit code.

@@ -110,6 +110,8 @@ func (s *stage) describeWork(e device.Effect) []string {
 		return describeBatch(what)
 	case device.LookAgain:
 		return []string{fmt.Sprintf("disk: look again at %d", len(what.Files))}
+	case device.ForgetRead:
+		return []string{"disk: forget what was read"}
 	case device.PruneVersions:
 		return []string{fmt.Sprintf("disk: prune versions below %d", what.Before)}
 	}

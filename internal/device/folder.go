@@ -43,6 +43,7 @@ type FolderMachine struct {
 	rootLost  bool // the owner was told that the directory is gone
 	status    FolderStatus
 	now       time.Time // of the turn at hand
+	forgetAt  time.Time // when the disk forgets what it read; zero: nothing is left to forget
 	failed    error     // of a turn: what is in memory may be ahead of the database
 }
 
@@ -127,6 +128,7 @@ func (f *FolderMachine) Handle(now time.Time, in []any) ([]Effect, error) {
 		f.space.advance(tx, now)
 		f.replica.Advance(tx, now)
 		f.lookAgain(now)
+		f.forgetRead(now)
 		f.prune(tx, now)
 		f.bringOn(tx, now)
 		f.refetch(now)
@@ -145,7 +147,7 @@ func (f *FolderMachine) Deadline() time.Time {
 	next = earliest(next, f.replica.Deadline())
 	next = earliest(next, f.fetch.deadline())
 	next = earliest(earliest(next, f.late.deadline()), f.retention.due)
-	next = earliest(next, f.bringDue())
+	next = earliest(earliest(next, f.bringDue()), f.forgetAt)
 	if f.space.waiting {
 		next = earliest(next, f.space.confirmBy)
 	}
@@ -165,6 +167,7 @@ func (f *FolderMachine) receive(tx kv.Tx, now time.Time, what any) error {
 	case Listed:
 		f.replica.Listed(tx, now, in.Listing)
 	case Hashed:
+		f.forgetAt = now.Add(forgetReadAfter)
 		f.replica.Hashed(tx, now, in.Results)
 	case Hinted:
 		f.replica.Hinted(now, in.Dirs, in.All)

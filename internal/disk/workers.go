@@ -134,6 +134,8 @@ func Carry(root *store.Root, space zsync.SpaceID, order any, post func(device.Ad
 	case device.ReadSpans:
 		parts, release := read(root, o.Parts)
 		post(device.Address{Part: device.Link}, device.Supply{Session: o.Session, Parts: parts, Release: release})
+	case device.ForgetRead:
+		root.ForgetRead()
 	case device.UnstageFiles:
 		for _, content := range o.Contents {
 			root.Unstage(content)
@@ -192,6 +194,10 @@ func read(root *store.Root, parts []device.SpanPart) (out []device.SupplyPart, r
 	out = make([]device.SupplyPart, len(parts))
 	var borrowed []*chunkBuffer
 	for i, p := range parts {
+		out[i] = device.SupplyPart{Req: p.Req, Index: p.Index}
+		if out[i].Data = recent(root, p); out[i].Data != nil {
+			continue
+		}
 		var data []byte
 		if p.Size > smallRead {
 			buffer := chunkBuffers.Get().(*chunkBuffer)
@@ -200,7 +206,7 @@ func read(root *store.Root, parts []device.SpanPart) (out []device.SupplyPart, r
 		} else {
 			data = make([]byte, p.Size)
 		}
-		out[i] = device.SupplyPart{Req: p.Req, Index: p.Index, Data: data}
+		out[i].Data = data
 		if err := root.Read(p.Span, p.Offset, data); err != nil {
 			out[i].Data, out[i].Code = nil, codeFor(err)
 		}
@@ -210,6 +216,14 @@ func read(root *store.Root, parts []device.SpanPart) (out []device.SupplyPart, r
 			chunkBuffers.Put(buffer)
 		}
 	}
+}
+
+// recent returns the bytes of a whole small file that is still in memory, or nil.
+func recent(root *store.Root, p device.SpanPart) []byte {
+	if p.Offset != 0 || int64(p.Size) != p.Span.Stat.Size {
+		return nil
+	}
+	return root.TakeRecent(p.Span.Content)
 }
 
 // smallRead is what is not worth a buffer of its own from the pool, in octets.
