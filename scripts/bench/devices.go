@@ -54,6 +54,9 @@ func (b *bench) zsync(source, at string, files int64) (seconds, peak float64, er
 		return 0, 0, err
 	}
 	time.Sleep(aged)
+	if err := ready(tree); err != nil {
+		return 0, 0, err
+	}
 	began := time.Now()
 	err = errors.Join(laptop.start("watch", tree), box.start("serve", filepath.Join(at, "box", "data")))
 	if err == nil {

@@ -55,6 +55,7 @@ type result struct {
 	About    string    `json:"about"`
 	Zsync    []float64 `json:"zsync_seconds"`
 	Rsync    []float64 `json:"rsync_seconds"`
+	Fsync    []float64 `json:"rsync_fsync_seconds"`
 	Ratio    float64   `json:"ratio"`
 	Peak     float64   `json:"peak_mib"`
 }
@@ -102,22 +103,21 @@ func (b *bench) one(w workload) error {
 	r := result{Workload: w.name, About: w.about}
 	for i := range b.runs {
 		at := filepath.Join(b.dir, fmt.Sprintf("%s-run%d", w.name, i))
-		if err := warm(source); err != nil {
-			return err
-		}
 		seconds, peak, err := b.zsync(source, at, files)
 		if err != nil {
 			return err
 		}
 		r.Zsync, r.Peak = append(r.Zsync, seconds), max(r.Peak, peak)
-		if err := warm(source); err != nil {
-			return err
-		}
-		if seconds, err = b.rsync(source, at); err != nil {
+		if seconds, err = b.rsync(source, filepath.Join(at, "rsync")); err != nil {
 			return err
 		}
 		r.Rsync = append(r.Rsync, seconds)
-		fmt.Fprintf(os.Stderr, "%s run %d: zsync %.2f s, rsync over ssh %.2f s\n", w.name, i+1, r.Zsync[i], r.Rsync[i])
+		if seconds, err = b.rsync(source, filepath.Join(at, "fsync"), "--fsync"); err != nil {
+			return err
+		}
+		r.Fsync = append(r.Fsync, seconds)
+		fmt.Fprintf(os.Stderr, "%s run %d: zsync %.2f s, rsync over ssh %.2f s, with --fsync %.2f s\n",
+			w.name, i+1, r.Zsync[i], r.Rsync[i], r.Fsync[i])
 	}
 	r.Ratio = median(r.Zsync) / median(r.Rsync)
 	b.results = append(b.results, r)
@@ -129,9 +129,10 @@ func (b *bench) print(asJSON bool) {
 		_ = json.NewEncoder(os.Stdout).Encode(b.results) // to a terminal or a file that says so itself
 		return
 	}
-	fmt.Printf("%-4s %-34s %9s %9s %7s %10s\n", "", "", "zsync s", "rsync s", "ratio", "peak MiB")
+	fmt.Printf("%-4s %-34s %9s %9s %7s %9s %10s\n", "", "", "zsync s", "rsync s", "ratio", "--fsync s", "peak MiB")
 	for _, r := range b.results {
-		fmt.Printf("%-4s %-34s %9.2f %9.2f %7.2f %10.0f\n", r.Workload, r.About, median(r.Zsync), median(r.Rsync), r.Ratio, r.Peak)
+		fmt.Printf("%-4s %-34s %9.2f %9.2f %7.2f %9.2f %10.0f\n",
+			r.Workload, r.About, median(r.Zsync), median(r.Rsync), r.Ratio, median(r.Fsync), r.Peak)
 	}
 }
 

@@ -65,13 +65,17 @@ func (s *sshServer) stop() {
 	}
 }
 
-// rsync times rsync -a over ssh into a fresh directory. The sync of the file system
-// that would make its files durable, as zsync's are, is not counted.
-func (b *bench) rsync(source, at string) (float64, error) {
+// rsync times rsync -a over ssh into a fresh directory. Without the option --fsync
+// its files are not durable at the end, as zsync's are.
+func (b *bench) rsync(source, into string, options ...string) (float64, error) {
+	if err := ready(source); err != nil {
+		return 0, err
+	}
 	shell := fmt.Sprintf("ssh -p %d -i %s -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
 		b.ssh.port, filepath.Join(b.ssh.dir, "user"))
 	began := time.Now()
-	cmd := exec.CommandContext(b.ctx, "rsync", "-a", "-e", shell, source+"/", "127.0.0.1:"+filepath.Join(at, "rsync")+"/")
+	args := append([]string{"-a", "-e", shell}, options...)
+	cmd := exec.CommandContext(b.ctx, "rsync", append(args, source+"/", "127.0.0.1:"+into+"/")...)
 	var talk bytes.Buffer
 	cmd.Stderr = &talk
 	if err := cmd.Run(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 )
 
@@ -53,9 +54,10 @@ func writeNoise(path string, noise io.Reader, size int64) error {
 	return errors.Join(err, file.Close())
 }
 
-// warm reads the tree, so that no run pays for a cold page cache.
-func warm(dir string) error {
-	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+// ready reads the tree and empties the write cache, so that no run pays for a cold
+// page cache, or for what another has left to be written.
+func ready(dir string) error {
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -66,4 +68,5 @@ func warm(dir string) error {
 		_, err = io.Copy(io.Discard, file)
 		return errors.Join(err, file.Close())
 	})
+	return errors.Join(err, exec.Command("sync").Run())
 }
