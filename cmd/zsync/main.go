@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/zsync/zsync/internal/control"
 	"github.com/zsync/zsync/store"
 )
 
@@ -92,6 +93,9 @@ func (f *failure) print(w io.Writer) {
 func (f *failure) Error() string { return f.what }
 func (f *failure) Unwrap() error { return f.err }
 
+// silentHint is what to do about a device that runs and takes no request.
+const silentHint = "where Ctrl-Z stopped it, type  fg  there; else end it with  kill  and start it again:  zsync daemon"
+
 // failed wraps err as a failure with the given code; plain failure becomes damage
 // where it is that.
 func failed(code int, err error, hint string) error {
@@ -100,6 +104,9 @@ func failed(code int, err error, hint string) error {
 	}
 	if code == exitFailed && isDamage(err) {
 		code, hint = exitDamage, damageHint
+	}
+	if errors.Is(err, control.ErrSilent) {
+		code, hint = exitUnreachable, silentHint
 	}
 	if why := store.Trouble(err); hint == "" && why != "" {
 		hint = why

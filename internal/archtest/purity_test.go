@@ -20,7 +20,7 @@ var machines = []machine{
 	{"eventlog", nil},
 	{"replica", nil},
 	{"security", []string{"keyfile.go", "privatefile.go", "generation.go"}},
-	{"internal/device", []string{"loop.go", "run.go", "owner.go"}},
+	{"internal/device", []string{"loop.go", "ask.go", "run.go", "owner.go"}},
 }
 
 // calls lists what no machine may call: it is given the time and its chances, or

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // ErrUnreachable is returned when no device runs for the home.
@@ -20,12 +21,15 @@ var ErrUnreachable = errors.New("no device is running for this home")
 const answerBytesMax = 64 << 20
 
 // Client talks to a running device.
-type Client struct{ http http.Client }
+type Client struct {
+	http     http.Client
+	patience time.Duration // until a request is taken
+}
 
 // Dial returns a client of the device behind the socket at path. Nothing is
 // sent yet.
 func Dial(path string) *Client {
-	return &Client{http.Client{Transport: &http.Transport{
+	return &Client{patience: takenTime, http: http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		},
@@ -88,6 +92,21 @@ func stream[T any](ctx context.Context, c *Client, path string, yield func(T) er
 }
 
 func (c *Client) do(ctx context.Context, method, path string, data []byte) (io.ReadCloser, error) {
+	watched, end := untilTaken(ctx, c.patience)
+	body, err := c.send(watched, method, path, data)
+	if err != nil {
+		silent := context.Cause(watched) == ErrSilent
+		end()
+		if silent {
+			err = ErrSilent
+		}
+		return nil, err
+	}
+	return answer{body, end}, nil
+}
+
+// send sends a request and returns the body that answers it, or what was wrong.
+func (c *Client) send(ctx context.Context, method, path string, data []byte) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://zsync"+path, bytes.NewReader(data))
 	if err != nil {
 		return nil, err

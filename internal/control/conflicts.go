@@ -101,7 +101,7 @@ func (c *Client) Keep(ctx context.Context, keep Keep) (kept Kept, err error) {
 func (s *Server) conflicts(w http.ResponseWriter, r *http.Request) {
 	all, err := s.device.Conflicts(r.URL.Query().Get("folder"))
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusNotFound)
+		fail(w, err, http.StatusNotFound)
 		return
 	}
 	out := []Conflict{}

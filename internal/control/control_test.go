@@ -26,13 +26,14 @@ type fake struct {
 	orders   []any
 	refuse   error
 	rules    []replica.IgnoreRule
+	busy     error
 }
 
 func (f *fake) Ignored(device.Label) ([]replica.IgnoreRule, error) { return f.rules, f.refuse }
 
 func (f *fake) Ignore(order device.Ignore) error { return f.Do(order) }
 
-func (f *fake) Snapshot() device.Snapshot { return f.snapshot }
+func (f *fake) Snapshot() (device.Snapshot, error) { return f.snapshot, f.busy }
 
 func (f *fake) Do(order any) error {
 	f.orders = append(f.orders, order)

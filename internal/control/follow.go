@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -63,19 +64,16 @@ type follower struct {
 }
 
 func (f *follower) keeps(label string) bool {
-	for _, folder := range f.device.Snapshot().Folders {
-		if folder.Label == label {
-			return true
-		}
-	}
-	return false
+	s, _ := f.device.Snapshot()
+	return slices.ContainsFunc(s.Folders, func(folder device.FolderStatus) bool { return folder.Label == label })
 }
 
 // fresh yields what has come into the log of a folder, or of all (""), since it
 // was called last. At first that is all that was, in order of time.
 func (f *follower) fresh(label string, yield func(Line) error) error {
 	var changed []string
-	for _, folder := range f.device.Snapshot().Folders {
+	s, _ := f.device.Snapshot() // a folder that is busy shows its news when it is not
+	for _, folder := range s.Folders {
 		space, frontier := folder.Space.String(), fmt.Sprint(folder.Frontier)
 		if label != "" && label != folder.Label || f.frontiers[space] == frontier {
 			continue

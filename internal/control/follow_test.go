@@ -20,10 +20,10 @@ type growing struct {
 	mutex sync.Mutex
 }
 
-func (g *growing) Snapshot() device.Snapshot {
+func (g *growing) Snapshot() (device.Snapshot, error) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	return device.Snapshot{Folders: []device.FolderStatus{{Label: "Photos", Frontier: [16]byte{byte(len(g.history))}}}}
+	return device.Snapshot{Folders: []device.FolderStatus{{Label: "Photos", Frontier: [16]byte{byte(len(g.history))}}}}, nil
 }
 
 func (g *growing) History(folder string, yield func(device.HistoryLine) bool) error {

@@ -50,7 +50,7 @@ func (s *Server) ignore(w http.ResponseWriter, r *http.Request) {
 		err = s.device.Ignore(device.Ignore{Label: label, Add: order.Add, Remove: order.Remove, Here: order.Local})
 	}
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusConflict)
+		fail(w, err, http.StatusConflict)
 		return
 	}
 	reply(w, struct{}{})
@@ -63,7 +63,7 @@ func (s *Server) ignored(w http.ResponseWriter, r *http.Request) {
 		rules, err = s.device.Ignored(label)
 	}
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusNotFound)
+		fail(w, err, http.StatusNotFound)
 		return
 	}
 	from := map[replica.IgnoreSource]string{

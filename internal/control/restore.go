@@ -123,7 +123,7 @@ func answered(serve func(r *http.Request) (any, error)) http.HandlerFunc {
 		r.Body = http.MaxBytesReader(w, r.Body, pastBytesMax)
 		answer, err := serve(r)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusConflict)
+			fail(w, err, http.StatusConflict)
 			return
 		}
 		reply(w, answer)

@@ -121,7 +121,7 @@ func (s *scrubber) scrub(w http.ResponseWriter, r *http.Request) {
 	}
 	order := device.Scrub{Ticket: s.tickets.Add(1), Scrub: replica.Scrub{Share: asked.Share, Anyway: asked.Anyway}}
 	if err := s.device.Scrub(asked.Folder, order); err != nil {
-		http.Error(w, err.Error(), http.StatusConflict)
+		fail(w, err, http.StatusConflict)
 		return
 	}
 	w.Header().Set("Content-Type", contentTypeJSON)

@@ -37,7 +37,7 @@ var ErrPathTooLong = errors.New("the path of the control socket is too long")
 
 // Running is what a running device offers its command line.
 type Running interface {
-	Snapshot() device.Snapshot
+	Snapshot() (device.Snapshot, error)
 	Do(order any) error
 	History(folder string, yield func(device.HistoryLine) bool) error
 	Reading
@@ -86,7 +86,7 @@ func Listen(path string, d Running, self Self) (*Server, error) {
 	if err := os.Chmod(path, socketMode); err != nil {
 		return nil, errors.Join(fmt.Errorf("control socket: %w", err), listener.Close())
 	}
-	return &Server{device: d, self: self, listener: listener}, nil
+	return &Server{device: d, self: self, listener: newReserve(listener)}, nil
 }
 
 // Run serves until the context ends, and then lets the answers under way be given.
@@ -104,11 +104,11 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: headerReadTime, BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler: taken(mux), ReadHeaderTimeout: headerReadTime, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: log.New(io.Discard, "", 0), // what went wrong with a connection, who asked sees
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(s.listener) }()
+	go func() { served <- server.Serve(s.listener) }() // closes the listener, too
 	select {
 	case err := <-served:
 		return err
@@ -123,16 +123,19 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Status is the status of the device as it prints it.
-func (s *Server) Status() Status {
-	st := statusOf(s.device.Snapshot())
+// status is the status of the device as it prints it.
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
+	snapshot, err := s.device.Snapshot()
+	if err != nil {
+		fail(w, err, http.StatusInternalServerError)
+		return
+	}
+	st := statusOf(snapshot)
 	name := st.Device.Name
 	st.Device = s.self
 	st.Device.Name = name
-	return st
+	reply(w, st)
 }
-
-func (s *Server) status(w http.ResponseWriter, _ *http.Request) { reply(w, s.Status()) }
 
 func (s *Server) order(w http.ResponseWriter, r *http.Request) {
 	var order Order
@@ -147,7 +150,7 @@ func (s *Server) order(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, each := range orders {
 		if err := s.device.Do(each); err != nil {
-			http.Error(w, err.Error(), http.StatusConflict)
+			fail(w, err, http.StatusConflict)
 			return
 		}
 	}
@@ -229,7 +232,7 @@ func (s *Server) log(w http.ResponseWriter, r *http.Request) {
 		return encoder.Encode(LineOf(line)) == nil
 	})
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+		fail(w, err, http.StatusInternalServerError)
 	}
 }
 

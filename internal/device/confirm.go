@@ -1,6 +1,7 @@
 package device
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -81,16 +82,23 @@ func (r *Running) confirm(order Confirm) error {
 		return err
 	}
 	for _, f := range folders {
-		held, may := false, false
-		f.loop.call(func() { held, may = f.machine.holds(order.ID) })
+		type stands struct{ held, may bool }
+		id, err := answer(f, func() (s stands, err error) {
+			s.held, s.may = f.machine.holds(order.ID)
+			return s, nil
+		})
 		switch {
-		case !held:
-		case !may:
+		case err != nil:
+			return err
+		case !id.held:
+		case !id.may:
 			return fmt.Errorf("this device may not write to %s yet; try again when it is connected to another device", f.reg.Label)
 		default:
-			f.loop.hand(order)
-			f.loop.call(func() {}) // after the turn that took it
-			return nil
+			f.loop.post(order)
+			for range 2 { // the second is after the turn that took it
+				err = cmp.Or(err, f.ask(func() error { return nil }))
+			}
+			return err
 		}
 	}
 	return fmt.Errorf("nothing is held back here under %q", order.ID)

@@ -91,12 +91,15 @@ func (r *Running) Keep(label string, order KeepVersions) (settled int, err error
 		return 0, err
 	}
 	r.look(f, order.Paths)
-	err = f.ask(func() error { return r.turn(f, &order) })
-	if err = errors.Join(err, order.refused); err != nil {
+	kept, err := answer(f, func() ([]replica.Conflict, error) {
+		err := r.turn(f, &order)
+		return order.kept, errors.Join(err, order.refused)
+	})
+	if err != nil {
 		return 0, err
 	}
-	f.wait(applyTime, func() bool { return f.machine.settled(order.kept) })
-	return len(order.kept), nil
+	f.wait(applyTime, func() bool { return f.machine.settled(kept) })
+	return len(kept), nil
 }
 
 // look has the directories of some paths listed, and waits until they are.
@@ -105,7 +108,7 @@ func (r *Running) look(f *runningFolder, paths []zsync.Path) {
 	for _, path := range paths {
 		dirs = append(dirs, path.Dir())
 	}
-	f.loop.call(func() { _ = r.turn(f, Hinted{Dirs: dirs, Problem: f.machine.status.watch}) }) // its failure shows again
+	_ = f.ask(func() error { return r.turn(f, Hinted{Dirs: dirs, Problem: f.machine.status.watch}) }) // its failure shows again
 	f.wait(lookTime, func() bool {
 		return !slices.ContainsFunc(paths, f.machine.replica.Looking)
 	})

@@ -2,6 +2,7 @@ package device
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -39,20 +40,26 @@ func (r *Running) folderOf(label string) (*runningFolder, error) {
 }
 
 // ask runs a question between two turns of the folder, and returns its error.
-func (f *runningFolder) ask(question func() error) (err error) {
-	if !f.loop.call(func() { err = question() }) {
-		return fmt.Errorf("the folder %q was closed", f.reg.Label)
-	}
+func (f *runningFolder) ask(question func() error) error {
+	_, err := answer(f, func() (struct{}, error) { return struct{}{}, question() })
 	return err
 }
 
-// answer is what a question has for an answer, asked in the same way.
-func answer[T any](f *runningFolder, question func() (T, error)) (says T, err error) {
-	err = f.ask(func() (err error) {
-		says, err = question()
-		return err
+// answer is what a question has for an answer, asked in the same way. The question
+// may be asked after its asker gave up, and writes to nothing of theirs.
+func answer[T any](f *runningFolder, question func() (T, error)) (T, error) {
+	type answered struct {
+		says T
+		err  error
+	}
+	got, err := ask(f.loop, answerTime, func() (a answered) {
+		a.says, a.err = question()
+		return a
 	})
-	return says, err
+	if errors.Is(err, errEnded) {
+		err = fmt.Errorf("the folder %q was closed", f.reg.Label)
+	}
+	return got.says, cmp.Or(err, got.err)
 }
 
 // orFolder names a path of a folder for a person.

@@ -26,6 +26,7 @@ type machine interface {
 // loop runs one machine in one goroutine. Whoever has something for the machine
 // posts it; the loop hands over what has gathered, and passes the effects on.
 type loop struct {
+	name    string // as a person is told of it
 	machine machine
 	clock   func() time.Time
 	deliver func([]Effect)
@@ -37,7 +38,7 @@ type loop struct {
 	mutex sync.Mutex
 	queue []any
 	heard map[zsync.Key]int // octets of the messages in queue, by who said them
-	calls []func()
+	calls []*call
 	wake  chan struct{}
 	done  chan struct{}
 }
@@ -99,13 +100,9 @@ func (l *loop) hand(what any) {
 
 // call runs f between two turns, and returns when it has run or the loop ended.
 func (l *loop) call(f func()) bool {
-	ran := make(chan struct{})
-	l.mutex.Lock()
-	l.calls = append(l.calls, func() { f(); close(ran) })
-	l.mutex.Unlock()
-	l.rouse()
+	c := l.queueCall(f)
 	select {
-	case <-ran:
+	case <-c.ran:
 		return true
 	case <-l.done:
 		return false
@@ -161,8 +158,10 @@ func (l *loop) turn() (more bool, err error) {
 	l.taken(in)
 	l.mutex.Unlock()
 
-	for _, call := range calls {
-		call()
+	for _, c := range calls {
+		if c.claim() {
+			c.run()
+		}
 	}
 	if len(in) == 0 && l.untilDeadline() > 0 {
 		return more, nil

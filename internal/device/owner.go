@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -127,7 +128,9 @@ func (r *Running) start(order OpenFolder) (*runningFolder, []Effect, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, opened.close())
 	}
-	return &runningFolder{reg: order.Registration, machine: m, loop: newLoop(m, time.Now, r.deliver), opened: opened}, effects, nil
+	f := &runningFolder{reg: order.Registration, machine: m, loop: newLoop(m, time.Now, r.deliver), opened: opened}
+	f.loop.name = fmt.Sprintf("the folder %q", order.Label)
+	return f, effects, nil
 }
 
 func (o Opened) close() error {

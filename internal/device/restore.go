@@ -43,11 +43,15 @@ func (r *Running) Brought(label string, ticket uint64) (report Report, known boo
 	if err != nil {
 		return Report{}, false, err
 	}
-	err = f.ask(func() error {
-		report, known = f.machine.Brought(ticket)
-		return nil
+	type brought struct {
+		report Report
+		known  bool
+	}
+	says, err := answer(f, func() (b brought, err error) {
+		b.report, b.known = f.machine.Brought(ticket)
+		return b, nil
 	})
-	return report, known, err
+	return says.report, says.known, err
 }
 
 // Outcome is what became of one thing that was to be brought back.

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,8 +98,10 @@ func NewRunning(host Host, store kv.Store, home HomeConfig, link LinkConfig) (*R
 	}
 	r.Link, atLink = NewLinkMachine(now, link)
 	r.link = newLoop(linkLoop{r.Link}, time.Now, r.deliver)
+	r.link.name = "what this device keeps of its connections"
 	r.steps = &homeLoop{HomeMachine: r.Home}
 	r.home = newLoop(r.steps, time.Now, r.deliver)
+	r.home.name = "this device"
 	r.first = append(atLink, atHome...)
 	return r, nil
 }
@@ -217,12 +220,11 @@ func (r *Running) Do(order any) error {
 	if order, is := order.(Confirm); is {
 		return r.confirm(order)
 	}
-	var err error
-	ran := r.home.call(func() { err = r.order(order) })
-	if !ran {
+	refused, err := ask(r.home, answerTime, func() error { return r.order(order) })
+	if errors.Is(err, errEnded) {
 		return fmt.Errorf("the device is stopping")
 	}
-	return err
+	return cmp.Or(err, refused)
 }
 
 func (r *Running) order(order any) error {
@@ -265,8 +267,8 @@ const waitEvery = 20 * time.Millisecond
 // wait asks between turns until something holds, for a limited time.
 func (f *runningFolder) wait(most time.Duration, holds func() bool) {
 	for deadline := time.Now().Add(most); time.Now().Before(deadline); time.Sleep(waitEvery) {
-		done := false
-		if ran := f.loop.call(func() { done = holds() }); done || !ran {
+		done, err := ask(f.loop, most, holds)
+		if done || err != nil {
 			return
 		}
 	}

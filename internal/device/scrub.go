@@ -109,9 +109,13 @@ func (r *Running) Scrubbed(label string, ticket uint64) (report ScrubReport, kno
 	if err != nil {
 		return report, false, err
 	}
-	err = f.ask(func() (err error) {
-		report, known, err = f.machine.Scrubbed(f.loop.clock(), ticket)
-		return err
+	type scrubbed struct {
+		report ScrubReport
+		known  bool
+	}
+	says, err := answer(f, func() (s scrubbed, err error) {
+		s.report, s.known, err = f.machine.Scrubbed(f.loop.clock(), ticket)
+		return s, err
 	})
-	return report, known, err
+	return says.report, says.known, err
 }

@@ -2,6 +2,7 @@ package device
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -37,12 +38,18 @@ func (r *Running) Show(digits string) (shown []Shown, err error) {
 		}
 		shown = append(shown, some...)
 	}
-	r.home.call(func() {
-		var some []Shown
-		some, err = r.Home.Show(digits)
-		shown = append(shown, some...)
+	type found struct {
+		shown []Shown
+		err   error
+	}
+	circle, err := ask(r.home, answerTime, func() (f found) {
+		f.shown, f.err = r.Home.Show(digits)
+		return f
 	})
-	return shown, err
+	if errors.Is(err, errEnded) {
+		return shown, nil
+	}
+	return append(shown, circle.shown...), cmp.Or(err, circle.err)
 }
 
 // Show finds events of the circle's log by the first digits of their ids.

@@ -2,8 +2,10 @@ package device
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -55,35 +57,84 @@ type PeerStatus struct {
 	Session    filemq.Counters
 }
 
-// Snapshot gathers what each machine knows, each between two of its turns.
-func (r *Running) Snapshot() Snapshot {
-	s := Snapshot{Key: r.cfg.Keys.Key(), Device: r.cfg.Keys.Device()}
-	r.home.call(func() {
-		s.Circle, s.InCircle = r.Home.Status()
-		s.Joining, s.Silent = r.Home.joining, cmp.Or(r.Home.trouble(), r.Home.silent)
-		s.Offered, _ = r.Home.Offered() // a home that cannot be read stops on its own
-	})
-	r.link.call(func() {
-		s.Links, s.Records, s.Name = r.Link.Status(), r.Link.trust.Records(), r.Link.cfg.Name
-	})
+// Snapshot gathers what each machine knows, each between two of its turns. A folder
+// that does not answer in time is told of as halted; where it is the device itself,
+// the error is a [Busy].
+func (r *Running) Snapshot() (Snapshot, error) {
+	folders, halted := r.kept()
+	parts := make([]func(*Snapshot), 2+len(folders))
+	errs := make([]error, 2)
+	var asked sync.WaitGroup
+	asked.Go(func() { parts[0], errs[0] = ask(r.home, statusTime, r.homePart) })
+	asked.Go(func() { parts[1], errs[1] = ask(r.link, statusTime, r.linkPart) })
+	for i, f := range folders {
+		asked.Go(func() { parts[2+i] = f.part() })
+	}
+	asked.Wait()
+	s := Snapshot{Key: r.cfg.Keys.Key(), Device: r.cfg.Keys.Device(), Halted: halted}
+	for _, part := range parts {
+		if part != nil {
+			part(&s)
+		}
+	}
+	slices.SortFunc(s.Halted, func(a, b Halted) int { return cmp.Compare(a.Label, b.Label) })
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, errEnded) {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// kept returns the folders that a person knows, ascending by label, and those of them
+// that are halted.
+func (r *Running) kept() (folders []*runningFolder, halted []Halted) {
 	r.mutex.RLock()
-	folders := slices.SortedFunc(maps.Values(r.folders), func(a, b *runningFolder) int { return cmp.Compare(a.reg.Label, b.reg.Label) })
+	defer r.mutex.RUnlock()
+	folders = slices.SortedFunc(maps.Values(r.folders), func(a, b *runningFolder) int { return cmp.Compare(a.reg.Label, b.reg.Label) })
 	folders = slices.DeleteFunc(folders, func(f *runningFolder) bool { return f.reg.Scout })
 	for _, h := range r.halted {
 		if !h.Scout {
-			s.Halted = append(s.Halted, h)
+			halted = append(halted, h)
 		}
 	}
-	r.mutex.RUnlock()
-	slices.SortFunc(s.Halted, func(a, b Halted) int { return cmp.Compare(a.Label, b.Label) })
-	for _, f := range folders {
-		f.loop.call(func() {
-			if st, err := f.machine.Status(); err == nil {
-				s.Folders = append(s.Folders, st)
-			}
-		})
+	return folders, halted
+}
+
+// homePart returns what home adds to a snapshot; between two turns.
+func (r *Running) homePart() func(*Snapshot) {
+	circle, in := r.Home.Status()
+	joining, silent := r.Home.joining, cmp.Or(r.Home.trouble(), r.Home.silent)
+	offered, _ := r.Home.Offered() // a home that cannot be read stops on its own
+	return func(s *Snapshot) {
+		s.Circle, s.InCircle, s.Joining, s.Silent, s.Offered = circle, in, joining, silent, offered
 	}
-	return s
+}
+
+// linkPart is that of the link.
+func (r *Running) linkPart() func(*Snapshot) {
+	links, records, name := r.Link.Status(), r.Link.trust.Records(), r.Link.cfg.Name
+	return func(s *Snapshot) { s.Links, s.Records, s.Name = links, records, name }
+}
+
+// part is that of a folder. One that is closed or cannot be read adds nothing.
+func (f *runningFolder) part() func(*Snapshot) {
+	type told struct {
+		status FolderStatus
+		err    error
+	}
+	t, err := ask(f.loop, statusTime, func() (t told) {
+		t.status, t.err = f.machine.Status()
+		return t
+	})
+	var busy *Busy
+	switch {
+	case errors.As(err, &busy):
+		return func(s *Snapshot) { s.Halted = append(s.Halted, Halted{f.reg, busy.Error()}) }
+	case err != nil || t.err != nil:
+		return nil
+	}
+	return func(s *Snapshot) { s.Folders = append(s.Folders, t.status) }
 }
 
 // Status tells how far the other devices of the circle are with its log.
