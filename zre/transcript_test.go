@@ -79,6 +79,8 @@ func (w *world) obey(words []string) {
 		w.start(words[0], words[1:]...)
 	case "block", "unblock":
 		w.blocked[words[0]+words[1]] = verb == "block"
+	case "hang", "unhang":
+		w.hangs[words[0]+words[1]] = verb == "hang"
 	case "lose":
 		w.lose[words[0]+words[1]]++
 	case "cut", "freeze":
@@ -97,6 +99,12 @@ func (w *world) obeyAt(verb string, s *station, words []string) {
 	switch verb {
 	case "require":
 		s.actor.Require(w.now, other().endpoint(), other().key())
+	case "require-anew":
+		node.RequireAnew(w.now, other().endpoint(), other().key())
+	case "retry":
+		node.Retry(w.now)
+	case "wake":
+		node.Woke(w.now)
 	case "forget":
 		node.Forget(w.now, other().endpoint())
 	case "drop":

@@ -50,6 +50,7 @@ type world struct {
 	queue    []arrival // ascending by time, then order
 	order    int
 	blocked  map[string]bool // "AB": A cannot dial B
+	hangs    map[string]bool // "AB": B does not answer a handshake of A: it does not know its key
 	lose     map[string]int  // "AB": so many of the next messages from A to B are lost
 	told     map[string]map[UUID]*seen
 }
@@ -85,7 +86,7 @@ type failer interface {
 }
 
 func newWorld(t failer) *world {
-	return &world{t: t, now: epoch, blocked: map[string]bool{}, lose: map[string]int{}, told: map[string]map[UUID]*seen{}}
+	return &world{t: t, now: epoch, blocked: map[string]bool{}, hangs: map[string]bool{}, lose: map[string]int{}, told: map[string]map[UUID]*seen{}}
 }
 
 func (w *world) station(name string) *station {
@@ -236,6 +237,10 @@ func (w *world) connect(p *pipe, d Dial) {
 	}
 	if p.to == nil {
 		w.breakPipe(p)
+		return
+	}
+	if w.hangs[p.from.name+p.to.name] {
+		p.to = nil
 		return
 	}
 	p.run[1] = p.to.run

@@ -134,6 +134,7 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 		OldStore:     a.oldStore,
 		WriteTrusted: func(text []byte) error { return renameio.WriteFile(a.home.trusted(), text, 0o600) },
 		Seed:         seed,
+		Look:         zeromq.Lookout(),
 		Log:          a.log,
 	}, a.database,
 		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed(), FoldersMax: offeredMax(descriptors)},

@@ -154,7 +154,11 @@ func (l *LinkMachine) receive(now time.Time, what any) {
 	case CircleIs:
 		l.circleIs(now, in)
 	case Knocked:
-		l.knocks.add(now, in)
+		l.knocked(now, in)
+	case Woke:
+		l.woke(now)
+	case Retry, AskProgress:
+		l.retry(now)
 	case Offended:
 		l.offences.note(now, in)
 	case Stop:

@@ -238,8 +238,13 @@ type (
 		Address string
 		Key     zsync.Key
 	}
-	// AskProgress asks all peers how far they are.
+	// AskProgress asks all peers how far they are, and dials those who are not here.
 	AskProgress struct{}
+	// Woke tells the link that this machine slept, or lost an address: what stands may
+	// be dead without a word.
+	Woke struct{}
+	// Retry tells the link that those who are not here may be reachable now.
+	Retry struct{}
 	// Stop says goodbye to all peers.
 	Stop struct{}
 )

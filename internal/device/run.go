@@ -55,6 +55,7 @@ type Host struct {
 	OldStore     func(zsync.SpaceID) kv.Store
 	WriteTrusted func(text []byte) error
 	Seed         func() [32]byte // fresh random octets
+	Look         func() Sight    // at the machine's clocks and network; nil: there is no need
 	Log          *slog.Logger
 }
 
@@ -119,6 +120,7 @@ func (r *Running) Run(ctx context.Context) error {
 	r.group.Go(func() error { return r.link.run(r.ctx) })
 	r.group.Go(func() error { return r.home.run(r.ctx) })
 	r.group.Go(r.own)
+	r.group.Go(r.watch)
 	r.deliver(r.first)
 	r.group.Go(func() error {
 		select {
@@ -164,6 +166,27 @@ func (r *Running) listen() error {
 			r.link.hand(TransferFacts(facts))
 		case knock := <-r.host.Gate.Knocks():
 			r.link.post(knock)
+		}
+	}
+}
+
+// watchEvery is the pause between two looks at whether the machine slept or moved.
+const watchEvery = 3 * time.Second
+
+// watch lets the link know when the machine slept, or its network changed.
+func (r *Running) watch() error {
+	if r.host.Look == nil {
+		return nil
+	}
+	var v vigil
+	for {
+		if what := v.see(r.host.Look()); what != nil {
+			r.link.post(what)
+		}
+		select {
+		case <-r.ctx.Done():
+			return nil
+		case <-time.After(watchEvery):
 		}
 	}
 }
@@ -246,6 +269,7 @@ func (r *Running) order(order any) error {
 }
 
 func (r *Running) ask(order any) {
+	r.link.post(order)
 	r.home.post(order)
 	r.mutex.RLock()
 	defer r.mutex.RUnlock()

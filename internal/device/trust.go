@@ -15,8 +15,13 @@ func (l *LinkMachine) pair(now time.Time, in Pair) {
 		return
 	}
 	l.trustChanged(now)
-	if in.Address != "" {
-		l.node.Require(now, endpointOf(in.Address), in.Key)
+	record, _ := l.trust.ByKey(in.Key)
+	addresses := slices.Clone(record.Addresses)
+	if in.Address != "" && !slices.Contains(addresses, in.Address) {
+		addresses = append(addresses, in.Address)
+	}
+	for _, address := range addresses {
+		l.node.RequireAnew(now, endpointOf(address), in.Key)
 	}
 }
 

@@ -1,0 +1,11 @@
+package zeromq
+
+import "testing"
+
+func TestALookTellsTheNetworkAndTheClocks(t *testing.T) {
+	look := Lookout()
+	first, then := look(), look()
+	if first.Addresses == nil || then.Awake < first.Awake || then.All < first.All {
+		t.Errorf("%+v, %+v", first, then)
+	}
+}
