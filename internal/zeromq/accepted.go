@@ -19,9 +19,21 @@ func (n *listener) happened(e event) {
 	}
 }
 
+// accepted takes note of a TCP connection. libzmq tells of it after it has handed it
+// to another thread, so its messages, and its end, may have been told before; those
+// of one descriptor never mix with those of the one that uses it next.
 func (n *listener) accepted(fd int) {
+	older := n.tcp[fd]
+	switch {
+	case n.over[fd]:
+		delete(n.over, fd)
+		return
+	case older != nil && older.early:
+		older.early = false
+		return
+	}
 	a := &accepted{fd: fd, remote: remoteOf(fd)}
-	if older := n.tcp[fd]; older != nil { // it ended unnoticed
+	if older != nil { // it ended unnoticed
 		n.count(older, -1)
 	}
 	n.tcp[fd] = a
@@ -37,6 +49,26 @@ func (n *listener) accepted(fd int) {
 			n.cut(a)
 		}
 	})
+}
+
+// carrier returns the TCP connection that the first message of c came by; nil: it has
+// ended. One that was not told of yet stands if the descriptor leads to where c is.
+func (n *listener) carrier(c *incoming, fd int) *accepted {
+	at := c.address.WithZone("")
+	if a := n.tcp[fd]; a != nil {
+		if a.remote.IsValid() && a.remote.Addr() != at { // the next one on this descriptor
+			return nil
+		}
+		return a
+	}
+	remote := remoteOf(fd)
+	if n.over[fd] || !remote.IsValid() || remote.Addr() != at {
+		return nil
+	}
+	a := &accepted{fd: fd, remote: remote, early: true}
+	n.tcp[fd] = a
+	n.count(a, 1)
+	return a
 }
 
 // look takes note of who connected and who is gone, also while what peers say has
@@ -65,6 +97,9 @@ func (n *listener) makeRoom() {
 
 func (n *listener) disconnected(fd int) {
 	a := n.tcp[fd]
+	if a == nil || a.early {
+		n.over[fd] = true
+	}
 	if a == nil {
 		return
 	}

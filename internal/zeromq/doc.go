@@ -36,7 +36,8 @@
 // every message. The same metadata names the descriptor of the TCP connection,
 // and the events of the socket's monitor name it too; that tells when an
 // incoming connection has ended, and which TCP connection to shut down to hang
-// one up, for which libzmq has no call.
+// one up, for which libzmq has no call. ACCEPTED is told by another thread than the
+// rest, and may come after the first message, or after the end (accepted.go).
 //
 // A restarted device needs its old routing id at once (ROUTER_HANDOVER), and so
 // any admitted device can claim that of another. Received messages are not

@@ -21,6 +21,7 @@ type listener struct {
 	conns    map[uint64]*incoming // by number, from arrival until it is forgotten
 	routes   map[string]*incoming // open ones, by routing id
 	tcp      map[int]*accepted    // by descriptor
+	over     map[int]bool         // descriptors whose connection has ended and whose ACCEPTED is still to come
 	room     room
 	quiet    map[netip.Addr]int // how many of tcp have said nothing and were not cut, by address
 	quietAll int                // of all addresses
@@ -62,6 +63,7 @@ type accepted struct {
 	remote netip.AddrPort // zero when it ended before we could ask
 	conn   *incoming      // nil until something was received by it
 	shut   bool           // cut; its end has not been told yet
+	early  bool           // known by a message; its ACCEPTED is still to come
 }
 
 const listenerEvents = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
@@ -72,6 +74,7 @@ func newListener(l *Link) *listener {
 		conns:  map[uint64]*incoming{},
 		routes: map[string]*incoming{},
 		tcp:    map[int]*accepted{},
+		over:   map[int]bool{},
 		quiet:  map[netip.Addr]int{},
 		room:   roomOf(l.cfg.DescriptorsMax),
 	}
@@ -197,7 +200,7 @@ func (n *listener) opened(c *incoming, m message) {
 		n.fail(older, ErrTaken)
 	}
 	n.routes[c.route] = c
-	a := n.tcp[m.fd]
+	a := n.carrier(c, m.fd)
 	if a == nil { // it has ended already
 		n.ending = append(n.ending, c)
 		return
