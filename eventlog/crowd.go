@@ -70,7 +70,7 @@ func (m *merge) crowdOut(device zsync.DeviceID) {
 		w.Cut, m.out.crowded = 0, true
 		m.truncate(w, ended)
 		w.save(m.tx)
-		m.queue = append(m.queue, m.log.parking.takeAll(m.tx)...)
+		m.unpark = true
 	}
 }
 
@@ -85,5 +85,5 @@ func (m *merge) noteCrowded(w *writer, r *read) {
 	w.save(m.tx)
 	m.tx.Put(bucketBeyond, r.id[:16], r.Encode())
 	m.out.noted++
-	m.queue = append(m.queue, m.log.parking.takeAll(m.tx)...)
+	m.unpark = true
 }

@@ -40,7 +40,9 @@
 // writers without end takes nobody's room but its own.
 //
 // Only cuts take meaning back. [Merged].Refold then says that what was folded
-// must be folded anew.
+// must be folded anew. A hostile author can prove its forks one by one, so after
+// a few such cuts an [Exchange] keeps further proofs aside and lets them take effect
+// together, after pauses that grow: until then it is as if they had not come.
 //
 // # Buckets
 //
@@ -51,6 +53,7 @@
 //	hash    event id 16                     index u32, seq u64, rest of the id
 //	void    index u32, seq u64              not admitted
 //	forks   writer 16                       the lowest proof, and the event that carries it
+//	held    writer 16                       a lower one that has not taken effect yet, likewise
 //	beyond  event id 16                     envelope past a cut that an auth names; opening of a writer that does not count
 //	park    missing id 16, event id 16      arrival u64, checks made, what to ask for, envelope
 //

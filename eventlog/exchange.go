@@ -27,6 +27,7 @@ const (
 	doubtWait   = 10 * time.Second // for the proof that own events were lost
 	proveMin    = 5 * time.Second  // before logging a proof that a peer found: it will log it itself
 	proveMax    = 15 * time.Second
+	proveEvery  = time.Second // between two looks at all proofs
 )
 
 // gossipPeersMax is how many peers are told of one gain. Rumours of that breadth
@@ -71,10 +72,12 @@ type Exchange struct {
 	announceAt time.Time
 	gossipAt   time.Time
 	proveAt    time.Time // from when a proof that no event carries is logged
+	provedAt   time.Time // when that was done last
 	proved     bool      // no cut has come since all proofs were seen to be carried
 	compared   bool
 	doubted    zsync.WriterID // the own writer, while a peer's claim to have more of it awaits its proof
 	doubtUntil time.Time      // when the first such claim is believed no longer; zero: there was none
+	recuts     recuts
 	rolls      uint64
 	push       [][]byte // envelopes to shout with the next HEADS
 	shoutHeads bool
@@ -84,6 +87,7 @@ type Exchange struct {
 // NewExchange returns the Exchange of l's space on device self. auth is what
 // the caller passes to [Log.Append], too.
 func NewExchange(l *Log, auth Authority, self zsync.DeviceID) *Exchange {
+	l.patient, l.cutsLeft = true, cutsFree
 	return &Exchange{log: l, auth: auth, self: self}
 }
 
@@ -124,9 +128,17 @@ func (x *Exchange) Received(tx kv.Tx, now time.Time, from zsync.DeviceID, msgTyp
 		return Merged{}, ErrNotLinked
 	}
 	before := x.log.Frontier()
-	merged, err := x.dispatch(tx, now, x.peers[at], msgType, body)
+	merged, err := x.release(tx, now)
 	if err != nil {
 		return merged, err
+	}
+	left := x.log.cutsLeft
+	brought, err := x.dispatch(tx, now, x.peers[at], msgType, body)
+	if merged.with(brought); err != nil {
+		return merged, err
+	}
+	if x.log.cutsLeft < left {
+		x.recuts.last = now
 	}
 	if x.log.Frontier() != before {
 		x.changed(now)
@@ -248,6 +260,13 @@ func (x *Exchange) doubt(now time.Time) {
 }
 
 func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
 
 func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

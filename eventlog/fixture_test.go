@@ -270,7 +270,7 @@ func (r *replica) dump() string {
 	var out bytes.Buffer
 	r.do(func(tx kv.Tx) error {
 		for _, bucket := range []string{
-			bucketMeta, bucketWriters, bucketLog, bucketOrder, bucketHash, bucketVoid, bucketForks, bucketBeyond, bucketPark,
+			bucketMeta, bucketWriters, bucketLog, bucketOrder, bucketHash, bucketVoid, bucketForks, bucketHeld, bucketBeyond, bucketPark,
 		} {
 			tx.Scan(bucket, nil, func(key, value []byte) bool {
 				out.WriteString(bucket)

@@ -61,6 +61,9 @@ func (m *merge) prove(p ForkProof, carrier *writer, carrierSeq uint64) {
 		m.carry(w, seq, p, carrier, carrierSeq)
 		return
 	}
+	if held, found := m.log.heldOf(m.tx, w.ID); found && held.Seq < seq || found && carrier == nil && held.Seq == seq {
+		return // it would change nothing
+	}
 	if p.signedBy(w.Key[:]) {
 		m.cut(w, seq, p)
 		m.carry(w, seq, p, carrier, carrierSeq)
@@ -73,6 +76,11 @@ func (m *merge) carry(w *writer, seq uint64, p ForkProof, carrier *writer, carri
 	if carrier == nil {
 		return
 	}
+	if held, found := m.log.heldOf(m.tx, w.ID); found && held.Seq == seq && !m.log.carried(held) {
+		held.Carrier, held.CarrierSeq = carrier.index, carrierSeq
+		m.saveHeld(w, held)
+		return
+	}
 	rec, found := m.log.forkOf(m.tx, w.ID)
 	if !found || rec.Seq != seq || m.log.carried(rec) || !rec.Proof.equal(&p) && !p.signedBy(w.Key[:]) {
 		return
@@ -81,9 +89,10 @@ func (m *merge) carry(w *writer, seq uint64, p ForkProof, carrier *writer, carri
 	m.saveFork(w, rec)
 }
 
-// cut ends the chain of w before seq, where proof shows two events.
+// cut ends the chain of w before seq, where proof shows two events, or notes that it
+// will be.
 func (m *merge) cut(w *writer, seq uint64, proof ForkProof) {
-	if seq-1 >= w.Cut {
+	if seq-1 >= w.Cut || m.holds(w, seq, proof) {
 		return
 	}
 	ended := w.End.Seq
@@ -94,8 +103,7 @@ func (m *merge) cut(w *writer, seq uint64, proof ForkProof) {
 	w.save(m.tx)
 	m.saveFork(w, forkRecord{Seq: seq, Proof: proof})
 	m.out.Forked = append(m.out.Forked, w.ID)
-	// What waited for an event past the cut waits no more.
-	m.queue = append(m.queue, m.log.parking.takeAll(m.tx)...)
+	m.unpark = true
 }
 
 // truncate moves the end of w, which was at seq ended, back to its cut.
@@ -113,7 +121,7 @@ func (m *merge) truncate(w *writer, ended uint64) {
 	m.out.Refold = m.out.Refold || w.End.Seq+1 < first && w.End.Seq < ended
 	for seq := w.Cut + 1; seq <= ended; seq++ {
 		if r, found := m.log.at(m.tx, w, seq); found && r.header.Kind == zsync.KindMember {
-			m.rejudge()
+			m.unjudged = true
 			return
 		}
 	}
@@ -122,6 +130,7 @@ func (m *merge) truncate(w *writer, ended uint64) {
 // rejudge asks the authority about every event that counts, as if those past a
 // cut had never been.
 func (m *merge) rejudge() {
+	m.unjudged = false
 	forgetter, able := m.auth.(Forgetter)
 	if !able {
 		return
@@ -131,45 +140,6 @@ func (m *merge) rejudge() {
 	m.log.meta.Members, m.log.nameable = nil, nil
 	m.log.causally(m.tx, func(w *writer, r *read) { m.judge(w, r) })
 	m.out.Refold = true
-}
-
-// causally calls visit for each event that counts, after all that it rests on.
-// It goes round the chains, each as far as the others allow, because a hostile
-// author can write a Lamport time that the total order puts before its past.
-func (l *Log) causally(tx kv.Tx, visit func(w *writer, r *read)) {
-	visited := make([]uint64, len(l.writers)) // of each chain, by index
-	for moved := true; moved; {
-		moved = false
-		for _, w := range l.writers {
-			for visited[w.index] < w.End.Seq {
-				r, found := l.at(tx, w, visited[w.index]+1)
-				if !found || !l.rests(tx, &r, visited) {
-					break
-				}
-				visit(w, &r)
-				visited[w.index]++
-				moved = true
-			}
-		}
-	}
-}
-
-// rests reports whether all that r names, itself or through an auth past a cut,
-// was visited or lies past a cut.
-func (l *Log) rests(tx kv.Tx, r *read, visited []uint64) bool {
-	done := func(w *writer, seq uint64) bool { return seq > w.End.Seq || seq <= visited[w.index] }
-	for _, dep := range r.header.Deps {
-		if w := l.byID[dep.Writer]; w != nil && !done(w, dep.Seq) {
-			return false
-		}
-	}
-	standing, _ := l.standing(tx, r.header.Auth)
-	for _, id := range standing {
-		if w, seq, found := l.find(tx, id); found && !done(w, seq) {
-			return false
-		}
-	}
-	return true
 }
 
 // learn takes a proof that came as a message of its own.

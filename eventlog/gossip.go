@@ -117,7 +117,7 @@ func (x *Exchange) shoutForks(tx kv.Tx, now time.Time, merged *Merged, msgType u
 	for _, w := range merged.Forked {
 		rec, _ := x.log.forkOf(tx, w)
 		x.out.Shout = append(x.out.Shout, Message{Type: MessageFork, Body: wire.Marshal(forkBody{x.log.meta.Space, rec.Proof})})
-		x.proveAt, x.proved = now, false
+		x.proveAt, x.proved = later(now, x.provedAt.Add(proveEvery)), false
 		if msgType == MessageFork {
 			x.proveAt = x.between(now, proveMin, proveMax)
 		}
@@ -132,7 +132,7 @@ func (x *Exchange) shoutForks(tx kv.Tx, now time.Time, merged *Merged, msgType u
 		return tx.Err()
 	}
 	proofs, err := x.log.Prove(tx, uint64(max(0, now.UnixMilli())), x.auth)
-	x.proved = true // until another cut: all proofs are carried now
+	x.provedAt, x.proved = now, true // until another cut: all proofs are carried now
 	if len(proofs) > 0 {
 		merged.Fresh = append(merged.Fresh, proofs...)
 		x.Appended(tx, now, proofs)

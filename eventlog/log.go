@@ -43,6 +43,7 @@ const (
 	bucketHash    = "hash"
 	bucketVoid    = "void"
 	bucketForks   = "forks"
+	bucketHeld    = "held"
 	bucketBeyond  = "beyond"
 	bucketPark    = "park"
 )
@@ -51,7 +52,7 @@ const (
 // [Members].Forget.
 func Forget(tx kv.Tx) {
 	for _, bucket := range []string{
-		bucketMeta, bucketWriters, bucketLog, bucketOrder, bucketHash, bucketVoid, bucketForks, bucketBeyond, bucketPark,
+		bucketMeta, bucketWriters, bucketLog, bucketOrder, bucketHash, bucketVoid, bucketForks, bucketHeld, bucketBeyond, bucketPark,
 	} {
 		tx.Drop(bucket)
 	}
@@ -99,6 +100,10 @@ type Log struct {
 	own    zsync.WriterID // zero before Use
 	lost   zsync.WriterID // the own writer, once an event of it that is not here came from elsewhere
 
+	patient  bool // cuts that cost much are held once there were too many
+	cutsLeft int  // those that are not
+	held     bool // there are some
+
 	nameable []zsync.EventID // what the next own event can name of a frontier that is too wide; nil: not known
 }
 
@@ -131,6 +136,7 @@ func Open(tx kv.Tx, space zsync.SpaceID) (*Log, error) {
 	if err := l.openWriters(tx); err != nil {
 		return nil, err
 	}
+	l.openHeld(tx)
 	return l, l.parking.open(tx)
 }
 

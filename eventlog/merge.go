@@ -59,7 +59,11 @@ type merge struct {
 	queue   []candidate
 	started map[*writer]uint64 // the seq of the first event stored in this merge
 	revoked bool               // what is void has changed
-	writing zsync.EventID      // the own event that is being appended
+	unpark  bool               // what waited for an event past a cut waits no more
+	// unjudged says that rights rested on what was cut: all is judged again before
+	// anything else is merged.
+	unjudged bool
+	writing  zsync.EventID // the own event that is being appended
 }
 
 func (l *Log) begin(tx kv.Tx, auth Authority) *merge {
@@ -83,13 +87,26 @@ func (m *merge) take(c candidate) {
 	m.drain()
 }
 
+// drain merges what waits, and then, once for all cuts that there were, what waited
+// for an event past one.
 func (m *merge) drain() {
-	for len(m.queue) > 0 {
-		next := m.queue[0]
-		m.queue = m.queue[1:]
-		m.offer(next)
+	for {
+		if m.unjudged {
+			m.rejudge()
+		}
+		switch {
+		case len(m.queue) > 0:
+			next := m.queue[0]
+			m.queue = m.queue[1:]
+			m.offer(next)
+		case m.unpark:
+			m.unpark = false
+			m.queue = m.log.parking.takeAll(m.tx)
+		default:
+			m.queue = nil
+			return
+		}
 	}
-	m.queue = nil
 }
 
 func (m *merge) offer(c candidate) {
