@@ -23,6 +23,10 @@ const (
 	// after one round.
 	certAnswerAfter = 5 * time.Second
 
+	// orphanWait is how long two linked devices wait for a member of a circle that one
+	// of them has only taken up. It may have been left by all who were in it.
+	orphanWait = 5 * time.Minute
+
 	certBodyBytesMax = certificateBytesMax + 32
 )
 
@@ -80,6 +84,8 @@ type pairingPeer struct {
 	toldOf Hold          // how firmly this device was in it
 	again  time.Time     // when to send again; zero: never
 	wait   time.Duration
+
+	orphaned time.Time // since then neither of the two is a member of anything, nor is none in a circle; zero: not so
 }
 
 // NewPairing returns the machine of a device with the given certificate that is
@@ -150,6 +156,9 @@ func (p *Pairing) Advance(now time.Time) {
 		if !peer.again.IsZero() && !now.Before(peer.again) {
 			p.send(now, peer)
 		}
+		if p.gaveUp(now, peer) {
+			p.decide(now, peer)
+		}
 	}
 }
 
@@ -158,6 +167,9 @@ func (p *Pairing) Deadline() (next time.Time) {
 	for _, peer := range p.peers {
 		if !peer.again.IsZero() && (next.IsZero() || peer.again.Before(next)) {
 			next = peer.again
+		}
+		if at := p.givesUpAt(peer); !at.IsZero() && peer.met.Next != StepFound && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
 	}
 	return next
@@ -174,7 +186,7 @@ func (p *Pairing) Output() PairingOutput {
 // what is right for another, and tells those who have to know what has changed here.
 func (p *Pairing) decideAll(now time.Time) {
 	for _, peer := range p.peers {
-		p.decide(peer)
+		p.decide(now, peer)
 		if peer.told != p.circle || peer.toldOf != p.holds && peer.met.Next != StepSettled {
 			p.send(now, peer)
 		}
@@ -182,11 +194,17 @@ func (p *Pairing) decideAll(now time.Time) {
 }
 
 // decide says what the two certificates mean, if that is news.
-func (p *Pairing) decide(peer *pairingPeer) {
+func (p *Pairing) decide(now time.Time, peer *pairingPeer) {
 	if !peer.heard {
 		return
 	}
-	step := p.step(peer)
+	switch {
+	case !p.orphans(peer):
+		peer.orphaned = time.Time{}
+	case peer.orphaned.IsZero():
+		peer.orphaned = now
+	}
+	step := p.step(now, peer)
 	if step == StepApart {
 		p.refuse(peer, apart(peer.cert.Name))
 	} else {

@@ -148,6 +148,71 @@ func TestOfTwoCirclesTheLooseOneGivesWay(t *testing.T) {
 	}
 }
 
+func TestDevicesThatHaveTakenUpCirclesWhichEverybodyLeftEndInOne(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		circles [2]zsync.SpaceID
+	}{
+		{"two circles", [2]zsync.SpaceID{someCircle, otherCircle}},
+		{"the same one", [2]zsync.SpaceID{someCircle, someCircle}},
+		{"the higher has none", [2]zsync.SpaceID{someCircle, {}}},
+		{"the lower has none", [2]zsync.SpaceID{{}, otherCircle}},
+	} {
+		p := newPair(t)
+		for i, circle := range c.circles {
+			p.ends[i].SetCircle(p.now, circle, Taken)
+		}
+		p.link()
+		p.settle()
+		if p.met[0].Next == StepFound {
+			t.Errorf("%s: a member is not waited for", c.name)
+		}
+		for end := p.now.Add(orphanWait); p.now.Before(end); {
+			if !p.wait() {
+				t.Fatalf("%s: they wait for ever", c.name)
+			}
+			p.settle()
+		}
+		if p.met[0].Next != StepFound || p.met[1].Next == StepFound {
+			t.Errorf("%s: steps %d and %d", c.name, p.met[0].Next, p.met[1].Next)
+			continue
+		}
+		founded := zsync.SpaceID{9}
+		p.ends[0].SetCircle(p.now, founded, Loose)
+		p.settle()
+		if next := p.met[1]; next.Circle != founded || next.Next != StepYield && next.Next != StepJoin {
+			t.Errorf("%s: the other one's step is %d", c.name, next.Next)
+		}
+	}
+}
+
+func TestACircleThatWasTakenUpIsKeptWhileThereIsAMemberOrAnotherToGoOverTo(t *testing.T) {
+	low, high := lowerAndHigher(t)
+	member := certOf(t, "member")
+	for _, c := range []struct {
+		name   string
+		circle zsync.SpaceID
+		want   Step
+	}{
+		{"a member of it", someCircle, StepAwait},
+		{"a member of another", zsync.SpaceID{7}, StepAwait},
+	} {
+		p := NewPairing(low)
+		p.SetCircle(epoch, someCircle, Taken)
+		for _, cert := range []Certificate{high, member} {
+			p.Linked(epoch, cert.Curve)
+		}
+		p.ReceivedCert(epoch, high.Curve, encodeCert(high, otherCircle, Taken))
+		p.ReceivedCert(epoch, member.Curve, encodeCert(member, c.circle, Firm))
+		p.Advance(epoch.Add(2 * orphanWait))
+		for _, met := range p.Output().Met {
+			if met.Next == StepFound {
+				t.Errorf("%s: it founds one of its own", c.name)
+			}
+		}
+	}
+}
+
 func TestTwoDevicesThatBecomeFirmApartHearOfIt(t *testing.T) {
 	p := newPair(t)
 	for i, circle := range []zsync.SpaceID{someCircle, otherCircle} {

@@ -2,6 +2,7 @@ package security
 
 import (
 	"fmt"
+	"time"
 )
 
 // Hold is how firmly a device is in its circle. Numbers are format.
@@ -19,10 +20,11 @@ const (
 type Step uint8
 
 // The steps. Of two devices without a circle, the one with the lower device id
-// founds it. Of two circles, a loose one gives way to a firm one, and of two loose
-// ones that with the higher id to the other.
+// founds it; so it does where they have only taken up circles, the same or two, and no
+// member of one was linked for long. Of two circles, a loose one gives way to a firm
+// one, and of two loose ones that with the higher id to the other.
 const (
-	StepFound   Step = iota + 1 // neither has a circle: found one
+	StepFound   Step = iota + 1 // neither is a member of a circle: found one, and leave that which was taken up
 	StepAwait                   // the peer founds one, or gives its own up, or is between two
 	StepInvite                  // we have one, the peer none: it takes ours up
 	StepJoin                    // the peer has one, we none: take it up
@@ -32,8 +34,10 @@ const (
 )
 
 // step reads the next step off the two circles.
-func (p *Pairing) step(peer *pairingPeer) Step {
+func (p *Pairing) step(now time.Time, peer *pairingPeer) Step {
 	switch ours, theirs := !p.circle.IsZero(), !peer.circle.IsZero(); {
+	case p.gaveUp(now, peer):
+		return StepFound
 	case ours && p.circle == peer.circle:
 		return StepSettled
 	case theirs && peer.holds == Taken:
@@ -74,6 +78,38 @@ func (p *Pairing) anchored() bool {
 		}
 	}
 	return false
+}
+
+// orphans reports whether a circle was taken up, here or there, and neither of the two
+// is a member of one, nor has this device a member of its own linked.
+func (p *Pairing) orphans(peer *pairingPeer) bool {
+	ours, theirs := !p.circle.IsZero(), !peer.circle.IsZero()
+	return (ours || theirs) && (!ours || p.holds == Taken && !p.anchored()) && (!theirs || peer.holds == Taken)
+}
+
+// givesUpAt returns when this device founds a circle, since a member of what was taken
+// up did not come; zero: never, as things stand.
+func (p *Pairing) givesUpAt(peer *pairingPeer) (at time.Time) {
+	if peer.orphaned.IsZero() || !p.orphans(peer) || !p.founds(peer) {
+		return at
+	}
+	return peer.orphaned.Add(orphanWait)
+}
+
+func (p *Pairing) gaveUp(now time.Time, peer *pairingPeer) bool {
+	at := p.givesUpAt(peer)
+	return !at.IsZero() && !now.Before(at)
+}
+
+// founds reports whether it is this device that would: of all such ones that are
+// linked the one with the lowest id, and none that has a circle to go over to.
+func (p *Pairing) founds(peer *pairingPeer) bool {
+	for _, other := range p.peers {
+		if other.heard && (!p.orphans(other) && !other.circle.IsZero() || p.orphans(other) && other.cert.Device().Compare(p.own.Device()) < 0) {
+			return false
+		}
+	}
+	return p.own.Device().Compare(peer.cert.Device()) < 0
 }
 
 // apart says what two circles mean for a person.

@@ -49,6 +49,10 @@ func (h *HomeMachine) meet(tx kv.Tx, now time.Time, in security.Met) error {
 	h.place(in)
 	switch in.Next {
 	case security.StepFound:
+		if h.circle != nil && h.hold(tx, now) == security.Taken && h.moves < movesMax {
+			h.abandon(tx)
+			h.circle = nil
+		}
 		if h.circle == nil {
 			h.fresh = now.Add(freshFor)
 			return h.found(tx, now)

@@ -122,6 +122,20 @@ func TestACircleOfTwoIsKeptUntilTheOtherOneLeavesIt(t *testing.T) {
 	}
 }
 
+func TestACircleThatWasOnlyTakenUpIsLeftForOneThatThisDeviceFounds(t *testing.T) {
+	k, two := newKeeper(t, "one"), keysOf(t, "two").Certify("two", 1)
+	k.start()
+	k.watch("Photos")
+	k.do(security.Met{Next: security.StepJoin, Circle: spaceNamed(5), Cert: two})
+	quit, enter, told := toLink(k.later(security.Met{Next: security.StepFound, Circle: spaceNamed(6), Cert: two}))
+	if quit != spaceNamed(5) || enter.IsZero() || enter == spaceNamed(6) || !slices.Equal(told, []security.Hold{security.Loose}) {
+		t.Errorf("left %v, entered %v, told %v", quit, enter, told)
+	}
+	if quit, _, _ := toLink(k.later(security.Met{Next: security.StepFound, Circle: spaceNamed(6), Cert: two})); !quit.IsZero() {
+		t.Error("a member leaves its circle for a new one")
+	}
+}
+
 func TestADeviceDoesNotGoFromCircleToCircleForEver(t *testing.T) {
 	k, two := founder(t)
 	k.home.moves = movesMax
