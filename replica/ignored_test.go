@@ -216,6 +216,30 @@ func TestAFileMovedIntoWhatIsIgnoredHereStaysAndAnotherMayTakeItsName(t *testing
 	}
 }
 
+func TestARebasedDeviceStillFindsWhatItLeavesAloneOnItsDisk(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("cache/x", "one") })
+	b.ignoreHere("cache/")
+	a.user().rename("cache/x", "x")
+	a.scan()
+	scanAll(a, b)
+	wantRest(a, b)
+	b.user().write("x", "two") // so that what lies in cache is the only copy here
+	scanAll(b)
+	into := kv.NewMemory()
+	err := b.db.View(func(old kv.Tx) error {
+		return into.Update(func(tx kv.Tx) error {
+			ExportCache(old, tx)
+			if span, found := locateAside(tx, content("one")); !found || span.Path != "cache/x" {
+				t.Errorf("found %t, at %q", found, span.Path)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAFileMovedOutOfWhatIsIgnoredHereArrives(t *testing.T) {
 	a, b := pairOf(t, func(u user) { u.write("cache/x", "one"); u.write("cache/y", "two") })
 	b.ignoreHere("cache/")

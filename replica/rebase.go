@@ -55,17 +55,22 @@ func dropCached(tx kv.Tx, f *finding) {
 }
 
 // ExportCache copies from the database of one space to that of another for the
-// same directory what saves hashing there: every file's content and list. Into
-// must have an empty D: so the scan of it only creates, and deletes nothing.
+// same directory what saves hashing there: every file's content and list. What D let
+// go and stays on the disk is in it, too: no scan looks there, and it may be the only
+// copy. Into must have an empty D: so the scan of it only creates, and deletes nothing.
 func ExportCache(old, into kv.Tx) {
 	var d disk
+	old.Scan(bucketCache, nil, func(path, cached []byte) bool { // first: what D has is newer
+		into.Put(bucketCache, path, cached)
+		return true
+	})
 	old.Scan(bucketDisk, nil, func(key, value []byte) bool {
 		if entry := d.decode(old, key, value); entry != nil {
 			d.export(old, into, entry)
 		}
 		return old.Err() == nil
 	})
-	for _, bucket := range []string{bucketLists, bucketKept, bucketKeptOf, bucketIgnoreHere} {
+	for _, bucket := range []string{bucketLists, bucketKept, bucketKeptOf, bucketAside, bucketIgnoreHere} {
 		old.Scan(bucket, nil, func(key, value []byte) bool {
 			into.Put(bucket, key, value)
 			return true
