@@ -36,7 +36,11 @@ func (c *checkup) checkFolders() {
 			c.checkDisk(f)
 		}
 		for _, problem := range f.Problems {
-			c.say(levelWarn, "folder", "zsync why "+quoted(problem.Path), "%s: %s: %s", f.Label, problem.Code, problem.Why)
+			what, do := f.Label, "zsync status"
+			if problem.Path != "" {
+				what, do = f.Label+": "+problem.Path, "zsync why "+quoted(problem.Path)
+			}
+			c.say(levelWarn, "folder", do, "%s: %s: %s", what, problem.Code, problem.Why)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,7 +128,7 @@ func folderOf(f device.FolderStatus) Folder {
 	for _, h := range f.Held {
 		out.Held = append(out.Held, Held(h))
 	}
-	for _, p := range f.Replica.Problems {
+	for _, p := range slices.Concat(f.Replica.Problems, f.Missing) {
 		out.Problems = append(out.Problems, Problem{string(p.Path), p.Code, p.Why})
 	}
 	return out

@@ -2,7 +2,6 @@ package device
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -134,9 +133,7 @@ func (b *bringing) end(i int, outcome Outcome, why string) {
 // isLost reports whether a content was looked for long enough: every device that is
 // connected has said that it has not got it, or none is.
 func (f *FolderMachine) isLost(now time.Time, s *bringStep) bool {
-	content := s.Want.Content
-	asked := slices.ContainsFunc(f.fetch.unhad, func(item Item) bool { return item.content() == content })
-	if f.fetch.wants[content] == nil || !asked && len(f.space.peers) > 0 {
+	if content := s.Want.Content; f.fetch.wants[content] == nil || !f.nobodyHas(content) {
 		return false
 	}
 	if s.unhad.IsZero() {

@@ -236,6 +236,9 @@ func (s *stage) folderStatus(a *actor, f *copyOf) {
 	for _, d := range st.Devices {
 		s.say(a, "  ** %s is %s, linked %t, lacks %d", d.Name, d.State, d.Linked, d.NeedFiles)
 	}
+	for _, p := range st.Missing {
+		s.say(a, "  ** %s %s: %s", p.Code, p.Path, p.Why)
+	}
 	user := f.disk.User()
 	for _, path := range user.Paths("") {
 		if path != zsync.PrivateDir && !strings.HasPrefix(path, zsync.PrivateDir+"/") {

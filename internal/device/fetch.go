@@ -50,6 +50,7 @@ type want struct {
 	replica.Want
 	nodes  []listRef      // list nodes to read, the next one last
 	chunks map[int64]Item // chunks asked for, by offset
+	unhad  bool           // every device that was connected then has said that it lacks some of it
 }
 
 // listRef is a list node and the place in the content of what it names.
@@ -180,6 +181,7 @@ func (f *FolderMachine) gotNodes(tx kv.Tx, in GotNodes) {
 	if w == nil {
 		return
 	}
+	w.unhad = false
 	f.replica.KeepList(tx, in.Of, in.Nodes)
 	f.nextList(tx, w)
 }
@@ -225,6 +227,7 @@ func (f *FolderMachine) staged(tx kv.Tx, now time.Time, in Staged) {
 		}
 		switch {
 		case piece.Err == nil && w.Size > zsync.ContentChunkMax:
+			w.unhad = false
 			delete(w.chunks, piece.Offset)
 			f.proceed(tx, now, w)
 		case piece.Err == nil:
@@ -262,12 +265,25 @@ func (f *FolderMachine) unfetched(tx kv.Tx, now time.Time, items []Item) {
 	if x.retryAt.IsZero() {
 		x.retryAt = now.Add(retryEvery)
 	}
-	for _, item := range items[keep:] {
-		if w := x.wants[item.content()]; w != nil {
+	for i, item := range items {
+		w := x.wants[item.content()]
+		switch {
+		case w == nil:
+		case i < keep:
+			w.unhad = true
+		default:
 			delete(x.wants, w.Content)
 			f.replica.Staged(tx, now, w.Content, errNobodyHas)
 		}
 	}
+}
+
+// newcomer: a device has come that was asked for nothing yet.
+func (x *fetcher) newcomer() {
+	for _, w := range x.wants {
+		w.unhad = false
+	}
+	x.retry()
 }
 
 // retry asks again at the next turn: a peer came, or one has more than before.

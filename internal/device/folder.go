@@ -159,7 +159,7 @@ func (f *FolderMachine) receive(tx kv.Tx, now time.Time, what any) error {
 	switch in := what.(type) {
 	case Linked:
 		f.space.linked(tx, now, in.Peer)
-		f.fetch.retry()
+		f.fetch.newcomer()
 	case Unlinked:
 		f.space.unlinked(now, in.Device)
 	case Heard:

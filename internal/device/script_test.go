@@ -281,6 +281,9 @@ func (s *stage) user(a *actor, args []string) {
 		user.Write(path, []byte(args[3]))
 	case "removes":
 		user.Remove(path)
+	case "loses": // and no watch tells of it
+		user.Remove(path)
+		return
 	case "renames":
 		user.Rename(path, args[3])
 	default:

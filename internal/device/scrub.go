@@ -2,10 +2,8 @@ package device
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/replica"
 	"github.com/zsync/zsync/store"
@@ -66,7 +64,7 @@ func (f *FolderMachine) Scrubbed(now time.Time, ticket uint64) (report ScrubRepo
 	for _, d := range report.Damage {
 		if d.State == replica.DamageFetching {
 			left++
-			if f.nobodyHas(d.Content) {
+			if f.fetch.wants[d.Content] != nil && f.nobodyHas(d.Content) {
 				report.Unhad++
 			}
 		}
@@ -78,13 +76,6 @@ func (f *FolderMachine) Scrubbed(now time.Time, ticket uint64) (report ScrubRepo
 	}
 	report.Done = !report.Reading && (left == 0 || !s.stuck.IsZero() && now.Sub(s.stuck) >= lostAfter)
 	return report, true, err
-}
-
-// nobodyHas reports whether every device that is connected was asked for a content and
-// has not got it, or none is connected.
-func (f *FolderMachine) nobodyHas(content zsync.Digest) bool {
-	asked := slices.ContainsFunc(f.fetch.unhad, func(item Item) bool { return item.content() == content })
-	return f.fetch.wants[content] != nil && (asked || len(f.space.peers) == 0)
 }
 
 // Scrub has a folder scrubbed; order has a ticket that no other has.

@@ -38,9 +38,10 @@ type FolderStatus struct {
 	Watch    string
 	Current  zsync.Path // worked on last
 	Member   bool
-	Settled  bool   // nothing is left to scan, record, fetch or apply here
-	Held     []Held // ascending by author
-	Why      string // it is halted
+	Settled  bool              // nothing is left to scan, record, fetch or apply here
+	Held     []Held            // ascending by author
+	Why      string            // it is halted
+	Missing  []replica.Problem // paths whose bytes no connected device has, the first of them
 	watch    string
 }
 
@@ -83,8 +84,8 @@ func (f *FolderMachine) missRoot(st replica.Status) {
 	}
 }
 
-// missing says why a folder is halted.
-func missing(dir string) string {
+// rootMissing says why a folder is halted.
+func rootMissing(dir string) string {
 	return fmt.Sprintf("the directory %s is missing or is another one; if it was moved or restored:  zsync watch %s --same-folder", dir, dir)
 }
 
@@ -96,11 +97,12 @@ func (f *FolderMachine) Status() (FolderStatus, error) {
 	err := f.store.View(func(tx kv.Tx) error {
 		st.Devices = f.space.devices(tx)
 		st.Held = f.held(tx)
+		st.Missing = f.missing(tx)
 		return nil
 	})
 	switch {
 	case f.rootLost:
-		st.State, st.Why = StateHalted, missing(f.cfg.Dir)
+		st.State, st.Why = StateHalted, rootMissing(f.cfg.Dir)
 	case !st.Member || f.space.waiting:
 		st.State = StateWaiting
 	case len(st.Held) > 0:

@@ -14,7 +14,6 @@ import (
 // The codes that a Why has besides those of package replica.
 const (
 	CodeFetching = "fetching" // a device that is linked has its bytes
-	CodeWaiting  = "waiting"  // no device that is linked has its bytes
 	CodeHalted   = "halted"   // the folder cannot be opened
 )
 
@@ -59,7 +58,7 @@ func (f *FolderMachine) Why(path zsync.Path) (why Why, err error) {
 		why = Why{string(f.cfg.Label), path, reason.Code, reason.Why}
 		switch {
 		case f.rootLost:
-			why.Code, why.Why = CodeHalted, missing(f.cfg.Dir)
+			why.Code, why.Why = CodeHalted, rootMissing(f.cfg.Dir)
 		case !f.space.member || f.space.waiting:
 			f.whyJoining(&why)
 		case reason.Code == replica.CodeInSync:
@@ -92,28 +91,25 @@ func (f *FolderMachine) whyJoining(why *Why) {
 	}
 }
 
-// whyMissing says who has the bytes: who wrote the version, and whoever has said
-// that it lacks nothing.
+// whyMissing says who has the bytes, or may have them.
 func (f *FolderMachine) whyMissing(tx kv.Tx, why *Why, reason replica.Reason) {
-	var octets int64
+	lack := replica.Lack{Path: why.Path, Want: reason.Lacks[0]}
+	lack.Want.Size = 0
 	for _, want := range reason.Lacks {
-		octets += want.Size
+		lack.Want.Size += want.Size
 	}
-	names, author := f.space.names(tx), reason.Lacks[0].Author
-	for _, device := range f.holders(tx, author) {
-		if f.space.tellers.direct[device] {
-			why.Code = CodeFetching
-			why.Why = fmt.Sprintf("its bytes (%d) come from %s, which is connected", octets, names[device])
-			return
-		}
-	}
-	why.Code = CodeWaiting
-	if author == f.space.keys.Device() {
-		why.Why = "this device wrote it and has it no more; no connected device has its bytes. " + f.givingUp(tx, why.Path)
+	members := f.space.devices(tx)
+	if f.nobodyHas(lack.Want.Content) {
+		why.Why = f.whereabouts(tx, members, f.space.names(tx), lack)
 		return
 	}
-	why.Why = fmt.Sprintf("its bytes (%d) are on %s, which wrote it and is not connected (%s); no connected device has said that it has them",
-		octets, names[author], lastSeen(f.space.tellers.told[author].seen))
+	why.Code = CodeFetching
+	why.Why = fmt.Sprintf("its bytes (%d) are asked of the devices that are connected", lack.Want.Size)
+	for _, d := range members {
+		if f.space.tellers.direct[d.Device] && (d.Device == lack.Want.Author || d.State == StateInSync) {
+			why.Why = fmt.Sprintf("its bytes (%d) come from %s, which is connected", lack.Want.Size, d.Name)
+		}
+	}
 }
 
 // givingUp says what to type about a version that nobody may have any more. It is not
@@ -136,17 +132,6 @@ func lastSeen(seen time.Time) string {
 		return "not seen since this device started"
 	}
 	return "seen " + seen.UTC().Format(time.RFC3339)
-}
-
-// holders are the devices that may have a version: its author, which may lack it
-// by now, and those that lack nothing of what the log says.
-func (f *FolderMachine) holders(tx kv.Tx, author zsync.DeviceID) (holders []zsync.DeviceID) {
-	for _, d := range f.space.devices(tx) {
-		if d.Device == author || d.State == StateInSync {
-			holders = append(holders, d.Device)
-		}
-	}
-	return holders
 }
 
 // whyDeleted says who removed a node, by the log. It reads all of it.
