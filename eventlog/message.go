@@ -20,6 +20,7 @@ const (
 const (
 	NakNotMember uint64 = 1
 	NakNoSpace   uint64 = 2
+	NakTwin      uint64 = 3 // another device with the asker's key is there too; it changes nothing else
 )
 
 const (
@@ -93,6 +94,14 @@ func SpaceOf(body []byte) (zsync.SpaceID, bool) {
 // has no Exchange for, or whose members the asker is not among.
 func EncodeNak(space zsync.SpaceID, code uint64) []byte {
 	return wire.Marshal(nakBody{space, code})
+}
+
+// IsTwin reports whether the body of a NAK says that the key of whom it is for is used
+// twice.
+func IsTwin(body []byte) bool {
+	space, _ := SpaceOf(body)
+	nak, err := decode[nakBody](body, space)
+	return err == nil && nak.Code == NakTwin
 }
 
 // decode reads the body of a message about space.

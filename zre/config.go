@@ -48,6 +48,7 @@ const (
 	dialWait      = 10 * time.Second // for a dialled connection to open
 	answerWait    = 10 * time.Second // for a HELLO to be answered by one
 	redundantWait = 10 * time.Second // for what is under way on a connection that is no longer used
+	twinAfter     = 10 * time.Second // after a run was displaced: what it says then was not under way
 	helloPauseMin = time.Second      // between two HELLOs to one peer
 	helloPauseMax = 30 * time.Second // and when that pause has doubled again and again
 	pingsPerSpan  = 5                // an unanswered PING is repeated after Evasive / 5

@@ -21,11 +21,12 @@ const (
 	Evasive                        // it has been silent and did not answer a first PING
 	Recovered                      // it was evasive and spoke again
 	Resumed                        // a connection broke or lost something and was made good: messages may be missing, both ways
+	Twin                           // an earlier run of it, which it had displaced, still lives: one key is used twice at a time
 )
 
 var eventNames = [...]string{
 	Enter: "Enter", Exit: "Exit", Join: "Join", Leave: "Leave", Whisper: "Whisper", Shout: "Shout",
-	Evasive: "Evasive", Recovered: "Recovered", Resumed: "Resumed",
+	Evasive: "Evasive", Recovered: "Recovered", Resumed: "Resumed", Twin: "Twin",
 }
 
 func (k EventKind) String() string {

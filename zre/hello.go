@@ -110,9 +110,10 @@ func (n *Node) meet(now time.Time, uuid UUID, l *link, from Origin, hello Comman
 		}
 		return p, false
 	}
-	p = &peer{uuid: uuid, key: from.Key, confined: n.isConfined(from.Key)}
+	p = &peer{uuid: uuid, key: from.Key, since: now, confined: n.isConfined(from.Key)}
 	if old := n.predecessor(from.Key, hello.Endpoint); old != nil {
 		if slices.Contains(old.former, uuid) {
+			n.twin(now, old)
 			return nil, false
 		}
 		p.former = append(old.former, old.uuid)
@@ -126,6 +127,14 @@ func (n *Node) meet(now time.Time, uuid UUID, l *link, from Origin, hello Comman
 	at, _ := n.peerAt(uuid)
 	n.peers = slices.Insert(n.peers, at, p)
 	return p, true
+}
+
+// twin tells that an earlier run of a peer said HELLO, though it had been displaced. A
+// device that was started again has no such run any more.
+func (n *Node) twin(now time.Time, p *peer) {
+	if p.entered && now.Sub(p.since) >= twinAfter {
+		n.tell(p, Event{Kind: Twin})
+	}
 }
 
 // accept remembers an incoming connection of p. Of very many it lets the oldest

@@ -70,6 +70,20 @@ func TestDisplacedUUIDDoesNotComeBack(t *testing.T) {
 	s.tells("Enter X, Exit X, Enter Z")
 }
 
+func TestADisplacedRunThatStillSpeaksLongAfterIsATwin(t *testing.T) {
+	s := newStage(t, nil)
+	other := from('X')
+	other.Identity = UUID{'Z'}.identity()
+	s.says(in, from('X'), hello('X'))
+	s.says(in+1, other, hello('X'))
+	s.says(in+2, from('X'), hello('X')) // it was under way when that run ended
+	s.tells("Enter X, Exit X, Enter Z")
+	s.passes(twinAfter)
+	s.says(in+1, other, Command{ID: CommandPing, Sequence: 2})
+	s.says(in+3, from('X'), hello('X'))
+	s.tells("Enter X, Exit X, Enter Z, Evasive Z, Recovered Z, Twin Z")
+}
+
 func TestHelloLoopIsAnsweredEverMoreRarely(t *testing.T) {
 	s := newStage(t, nil)
 	for range 6000 { // a HELLO each 10 ms, for a minute

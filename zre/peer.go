@@ -13,6 +13,7 @@ type peer struct {
 	uuid   UUID
 	key    zsync.Key // bound to the UUID for as long as the peer lasts; zero in plain mode
 	former []UUID    // of earlier runs that this one displaced: they do not come back
+	since  time.Time // its first HELLO
 
 	// What its HELLO, and its JOINs and LEAVEs since, said.
 	name     string

@@ -295,6 +295,9 @@ func (c *checkup) checkLinked() {
 			c.say(levelWarn, "devices", "zsync doctor  on that device", "%s is not connected; seen %s", d.Name, ago(d.Seen))
 		}
 	}
+	for _, o := range c.status.Offences {
+		c.say(levelWarn, "devices", "zsync status", "%s", offenceLine(o))
+	}
 	for _, pending := range c.status.Pending {
 		c.say(levelWarn, "devices", "zsync pair --key  with this device's key, on that device", "%s", pending.Sentence())
 	}

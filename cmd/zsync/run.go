@@ -95,7 +95,8 @@ func openWhenFree(path string) (kv.Store, error) {
 
 // wire connects the machines with the sockets and the disk.
 func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder string) (err error) {
-	if err := a.beginGeneration(); err != nil {
+	restored, err := a.beginGeneration()
+	if err != nil {
 		return err
 	}
 	trust, circle, err := device.Known(a.database, a.home.trusted())
@@ -140,7 +141,7 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed(), FoldersMax: offeredMax(descriptors)},
 		device.LinkConfig{
 			Keys: keys, Certificate: cert, UUID: uuid, Name: s.Name, Endpoint: advertised(s.Listen),
-			TransferPort: portOf(transfer.Endpoint()), Trust: trust, Circle: circle, Peers: staticPeers(s.Peers),
+			TransferPort: portOf(transfer.Endpoint()), Restored: restored, Trust: trust, Circle: circle, Peers: staticPeers(s.Peers),
 		})
 	if err != nil {
 		return err
@@ -208,21 +209,21 @@ func (a *appliance) bind(flag, address string, cfg zeromq.Config) (*zeromq.Link,
 // beginGeneration counts the starts of this home, so that a home that was
 // restored from a backup or copied is known as one. That it is lost is written down
 // with it, since some spaces may not be opened before a later start.
-func (a *appliance) beginGeneration() error {
+func (a *appliance) beginGeneration() (lost bool, err error) {
 	const bucket = "generation"
 	var recorded security.Generation
-	err := a.database.View(func(tx kv.Tx) (err error) {
+	err = a.database.View(func(tx kv.Tx) (err error) {
 		recorded, err = security.ParseGeneration(tx.Get(bucket, []byte("recorded")))
 		return err
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	next, lost, err := security.CheckGeneration(a.home.generation(), recorded)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return a.database.Update(func(tx kv.Tx) error {
+	return lost, a.database.Update(func(tx kv.Tx) error {
 		tx.Put(bucket, []byte("recorded"), next.Encode())
 		if lost {
 			device.NoteLoss(tx, draw())

@@ -97,7 +97,7 @@ func (st *Status) addAttempts(attempts []device.Attempt, records []security.Reco
 
 // addOffences names each offender as the trust or the circle does.
 func (st *Status) addOffences(s device.Snapshot) {
-	names := make(map[zsync.DeviceID]string)
+	names := map[zsync.DeviceID]string{s.Device: s.Name}
 	for _, d := range s.Circle {
 		names[d.Device] = d.Name
 	}

@@ -24,6 +24,8 @@ func (s *stage) describe(a *actor, e device.Effect) (lines []string) {
 		return []string{"gate: trusted " + s.keyNames(what.Trusted) + ", pending " + s.keyNames(what.Pending) + ", revoked " + s.keyNames(what.Revoked)}
 	case device.SaveTrust:
 		return []string{fmt.Sprintf("home: save trust, %d keys", strings.Count(string(what.Text), "\n")-1)}
+	case device.Noticed:
+		return []string{"owner: notice of " + what.Name}
 	case device.WriteTrusted:
 		return []string{fmt.Sprintf("owner: write trusted, %d octets", len(what.Text))}
 	case security.Met:

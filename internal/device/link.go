@@ -30,6 +30,7 @@ type LinkConfig struct {
 	Trust        *security.Trust
 	Circle       zsync.SpaceID // zero: none yet
 	Peers        []Peer        // static addresses
+	Restored     bool          // the home is older than what this device has said, or a copy
 }
 
 // LinkMachine is a device's one door to other devices: who is here (ZRE), who is
@@ -68,6 +69,7 @@ type peer struct {
 	evasive  bool
 	groups   map[zsync.SpaceID]bool
 	told     map[zsync.SpaceID]bool // spaces whose machine was told that it is linked
+	twin     bool                   // it was told that its key is used twice
 }
 
 // NewLinkMachine starts dialling every device whose address is known.
@@ -83,6 +85,9 @@ func NewLinkMachine(now time.Time, cfg LinkConfig) (*LinkMachine, []Effect) {
 		UUID: cfg.UUID, Name: cfg.Name, Endpoint: cfg.Endpoint, Key: cfg.Keys.Key(),
 		Headers: []zre.Header{{Name: headerZsync, Value: transferParam + strconv.Itoa(cfg.TransferPort)}},
 	})
+	if cfg.Restored {
+		l.offended(now, Offended{cfg.Keys.Device(), OffenceRestored})
+	}
 	l.pairing.SetCircle(now, cfg.Circle, security.Taken) // until home says how firmly it is held
 	l.told = ^l.trust.Revision()
 	l.trustChanged(now)
@@ -160,7 +165,7 @@ func (l *LinkMachine) receive(now time.Time, what any) {
 	case Retry, AskProgress:
 		l.retry(now)
 	case Offended:
-		l.offences.note(now, in)
+		l.offended(now, in)
 	case Stop:
 		l.node.Stop(now)
 		l.transfers.stop(now)

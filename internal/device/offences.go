@@ -19,6 +19,8 @@ const (
 	OffenceBytes    Offence = "bytes"    // it gives other bytes than it was asked for
 	OffenceTransfer Offence = "transfer" // it broke the rules of the transfer
 	OffenceFlood    Offence = "flood"    // it says more than can be taken in
+	OffenceClone    Offence = "clone"    // it runs twice at a time
+	OffenceRestored Offence = "restored" // this device itself: it may have forgotten what it said
 )
 
 // Why says it in words that follow the device's name, with what became of it.
@@ -29,7 +31,8 @@ func (o Offence) Why() string {
 	case OffenceEvents:
 		return "sends changes that are forged, broken or dated impossibly far ahead; none of them is taken"
 	case OffenceFork:
-		return "wrote two histories that contradict each other; what it wrote after they part does not count"
+		return "wrote two histories that contradict each other; what it wrote after they part does not count: " +
+			"its home was put back from an older copy, or copied to a second computer; what was changed since is kept beside each other:  zsync conflicts"
 	case OffenceChange:
 		return "writes changes that no zsync writes, such as a file named \"..\"; they change nothing"
 	case OffenceBytes:
@@ -38,6 +41,12 @@ func (o Offence) Why() string {
 		return "breaks the rules by which files are sent; the connection was closed"
 	case OffenceFlood:
 		return "sends more than this device can take in; what is too much is dropped"
+	case OffenceClone:
+		return "is in use on two computers at the same time, since its home was copied: the others talk to one of them at a time, and what the other one has waits; " +
+			"no file is lost. On the copy, never on the first computer, remove the file \"key\" of its home, and type  zsync repair"
+	case OffenceRestored:
+		return "may have forgotten some of what it said: its home was put back from an older copy, or copied to or from another computer, or lost a database. " +
+			"No file is lost; what clashes is kept beside each other:  zsync conflicts. If the other computer is in use, remove the file \"key\" of the copy's home, and type  zsync repair  there"
 	}
 	return "does what no zsync does"
 }
@@ -48,6 +57,9 @@ type Offended struct {
 	Device zsync.DeviceID
 	What   Offence
 }
+
+// Noticed tells the owner what a person should hear of a device, for the log.
+type Noticed struct{ Name, Why string }
 
 // OffenceStatus is one kind of offence of one device.
 type OffenceStatus struct {
@@ -63,9 +75,10 @@ const offencesMax = 128
 // offences are what trusted devices did since the start.
 type offences struct{ list []OffenceStatus }
 
-func (o *offences) note(now time.Time, in Offended) {
+// note reports whether that is new of the device.
+func (o *offences) note(now time.Time, in Offended) (fresh bool) {
 	i := slices.IndexFunc(o.list, func(s OffenceStatus) bool { return s.Device == in.Device && s.What == in.What })
-	if i < 0 {
+	if fresh = i < 0; fresh {
 		if len(o.list) == offencesMax {
 			o.forgetOldest()
 		}
@@ -74,6 +87,7 @@ func (o *offences) note(now time.Time, in Offended) {
 	}
 	o.list[i].Count++
 	o.list[i].Last = now
+	return fresh
 }
 
 func (o *offences) forgetOldest() {
@@ -94,9 +108,27 @@ func (s *space) offended(who zsync.DeviceID, what Offence) {
 	}
 }
 
+// lost tells the link that this device has forgotten what it said in a space.
+func (s *space) lost() {
+	s.emit(Address{Part: Link}, Offended{s.keys.Device(), OffenceRestored})
+}
+
+// offended notes what a device did, this one included. Where a person has to do
+// something about a home, the log says so too, once.
+func (l *LinkMachine) offended(now time.Time, in Offended) {
+	if !l.offences.note(now, in) || in.What != OffenceClone && in.What != OffenceRestored {
+		return
+	}
+	name := l.cfg.Name
+	if record, known := l.trust.ByDevice(in.Device); known {
+		name = record.Name
+	}
+	l.emit(Address{Part: Owner}, Noticed{name, in.What.Why()})
+}
+
 // misdeed notes that the owner of a key did wrong, if it is a device that is known.
 func (l *LinkMachine) misdeed(now time.Time, key zsync.Key, what Offence) {
 	if record, trusted := l.trusted(key); trusted {
-		l.offences.note(now, Offended{record.Device, what})
+		l.offended(now, Offended{record.Device, what})
 	}
 }

@@ -50,6 +50,8 @@ func (r *Running) own() error {
 				r.reopen(order)
 			case LostRoot:
 				r.lostRoot(order.Space)
+			case Noticed:
+				r.host.Log.Warn(order.Name + " " + order.Why)
 			case WriteTrusted:
 				r.writeTrusted(order)
 			case rewriteTrusted:

@@ -31,6 +31,8 @@ func (l *LinkMachine) event(now time.Time, e zre.Event) {
 		}
 	case zre.Resumed:
 		l.resumed(e.Peer)
+	case zre.Twin:
+		l.twin(now, e.Peer)
 	}
 }
 
@@ -71,6 +73,22 @@ func (l *LinkMachine) resumed(id zre.UUID) {
 			l.emit(l.machineOf(space), Linked{record.Cert, space})
 		}
 	}
+}
+
+// twin notes that a device runs twice at a time, and tells the one that is connected:
+// the other one is not listened to.
+func (l *LinkMachine) twin(now time.Time, id zre.UUID) {
+	p := l.peers[id]
+	if p == nil {
+		return
+	}
+	l.misdeed(now, p.key, OffenceClone)
+	spaces := sortedSpaces(p.told)
+	if p.twin || len(spaces) == 0 {
+		return
+	}
+	p.twin = true
+	l.node.Whisper(now, id, encodeMessage(eventlog.MessageNak, eventlog.EncodeNak(spaces[0], eventlog.NakTwin)))
 }
 
 // joined notes that a peer is in the group of a space, or no longer.
@@ -150,6 +168,10 @@ func (l *LinkMachine) heard(now time.Time, e zre.Event) {
 	}
 	if kind == typeWant && record.State != security.InCircle {
 		l.ignored++
+		return
+	}
+	if kind == eventlog.MessageNak && eventlog.IsTwin(body) {
+		l.offended(now, Offended{l.cfg.Keys.Device(), OffenceClone})
 		return
 	}
 	l.emit(l.machineOf(space), Heard{From: record.Cert, Type: kind, Body: body})

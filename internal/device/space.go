@@ -40,6 +40,7 @@ type space struct {
 	peers    map[zsync.DeviceID]security.Certificate // linked now, in this space's group
 	tellers  *progress
 
+	began     began
 	member    bool      // this device is one
 	silent    bool      // own events are refused: none is tried
 	waiting   bool      // for confirmation, before own events may be written
@@ -90,6 +91,7 @@ func openSpace(tx kv.Tx, now time.Time, cfg spaceConfig) (s *space, err error) {
 	for _, writer := range s.log.Forked(tx) {
 		s.forked(writer)
 	}
+	s.begin(tx)
 	return s, nil
 }
 
@@ -180,8 +182,11 @@ func (s *space) heard(tx kv.Tx, now time.Time, m Heard) (eventlog.Merged, error)
 		s.forked(writer)
 	}
 	if err == nil && (s.exchange.OwnBehind() || s.log.OwnForked()) {
+		s.lost()
 		s.reincarnate(tx, true)
+		s.begin(tx)
 	}
+	s.recognize(tx, merged.Fresh)
 	return merged, err
 }
 

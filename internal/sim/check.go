@@ -3,6 +3,7 @@ package sim
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,15 +45,15 @@ func (w *World) Converged() error {
 	return nil
 }
 
-// accuses says of what the device accuses another one, which is honest. Two histories
-// come of a database that was lost, and a broken transfer of messages that came
-// twice: in that, this network is worse than TCP.
+// accuses says of what the device accuses another one, which is honest, or itself. Two
+// histories, and having forgotten some, come of a database that was lost, and a broken
+// transfer of messages that came twice: in that, this network is worse than TCP.
 func (n *Node) accuses() error {
 	if n.link == nil {
 		return nil
 	}
 	for _, o := range n.link.Status().Offences {
-		if o.What != device.OffenceFork && o.What != device.OffenceTransfer {
+		if !slices.Contains([]device.Offence{device.OffenceFork, device.OffenceRestored, device.OffenceTransfer}, o.What) {
 			return fmt.Errorf("%s accuses an honest device: it %s", n.Name, o.What.Why())
 		}
 	}
