@@ -235,6 +235,63 @@ func TestAFolderOnAReadOnlyDiskIsHaltedAndLosesNothing(t *testing.T) {
 	}
 }
 
+// mountFaulty mounts a file as a disk that can only be read once it has met a fault, and
+// returns what makes it meet one, and what mounts it again.
+func mountFaulty(t *testing.T, image, dir string) (fault, again func()) {
+	t.Helper()
+	must(t, os.MkdirAll(dir, 0o700))
+	must(t, os.WriteFile(image, nil, 0o600))
+	must(t, os.Truncate(image, 1<<30)) // with holes
+	run := func(program string, args ...string) string {
+		out, err := exec.Command(program, args...).CombinedOutput()
+		if err != nil {
+			t.Skipf("a disk with a fault needs %s, and the right to it: %v, %s", program, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	run("mkfs.ext4", "-q", "-F", "-m", "0", image)
+	again = func() { run("mount", "-o", "loop,errors=remount-ro", image, dir) }
+	again()
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	return func() {
+		source := run("findmnt", "-n", "-o", "SOURCE", dir)
+		if err := os.WriteFile("/sys/fs/ext4/"+filepath.Base(source)+"/trigger_fs_error", []byte("1"), 0o200); err != nil {
+			t.Skip(err)
+		}
+	}, again
+}
+
+// Where a disk met a fault the system insists on an unmount, which fails while anybody
+// has a file open there.
+func TestADiskThatMetAFaultCanBeUnmountedAndComesBackWithoutARestart(t *testing.T) {
+	t.Parallel()
+	var disk string
+	var fault, again func()
+	laptop, box := twoSides(t, func(dir string) {
+		disk = filepath.Join(dir, "box-data")
+		fault, again = mountFaulty(t, filepath.Join(dir, "image"), disk)
+	})
+	laptop.write("kept", "one")
+	startBoth(t, laptop, box)
+	fault()
+	laptop.write("new", "two")
+	box.says("halted", "the disk can only be read now")
+	deadline := time.Now().Add(patience)
+	for err := unix.Unmount(disk, 0); err != nil; err = unix.Unmount(disk, 0) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it cannot be unmounted: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond) // it is looked at every few seconds
+	}
+	again()
+	equal(t, laptop, box)
+	for path, want := range map[string]string{"kept": "one", "new": "two"} {
+		if text, err := os.ReadFile(filepath.Join(box.folder, path)); err != nil || string(text) != want {
+			t.Errorf("%s: %q, %v", path, text, err)
+		}
+	}
+}
+
 // Two disks have the same inode number at their roots, and the first one still
 // answers whoever has it open.
 func TestAFolderWhoseDiskWasTakenAwayForAnotherIsHaltedUntilItIsBack(t *testing.T) {

@@ -22,6 +22,7 @@ type Workers struct {
 	root  *store.Root
 	space zsync.SpaceID
 	post  func(device.Address, any)
+	left  sync.Once // the owner was told that the disk takes no writes
 
 	// The queue has a lock because the machine that orders must never wait. It is
 	// bounded by what a machine has outstanding.
@@ -70,7 +71,7 @@ func (w *Workers) work() {
 		if !ok {
 			return
 		}
-		Carry(w.root, w.space, order, w.post)
+		Carry(w.root, w.space, order, w.tell)
 	}
 }
 
