@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,6 +55,7 @@ type checkup struct {
 	folders  []control.Folder
 	settings settings
 	trusted  []security.Record
+	keys     *security.Keys // nil where they cannot be read
 	damage   bool
 	found    []finding
 }
@@ -72,7 +72,7 @@ func (p *program) doctor(ctx context.Context) error {
 		c.checkDatabases()
 		c.checkPorts()
 		c.checkFolders()
-		c.checkPeers(ctx)
+		c.checkPeers()
 	}
 	c.checkLimits()
 	c.checkClock()
@@ -140,7 +140,8 @@ func (c *checkup) checkHome() (goesOn bool) {
 		c.say(levelBad, "home", "zsync repair", "%s", lost.what)
 		return false
 	}
-	switch _, err := security.LoadKeys(h.keyFile(), nil); {
+	keys, err := security.LoadKeys(h.keyFile(), nil)
+	switch c.keys = keys; {
 	case errors.Is(err, security.ErrPassphraseNeeded):
 		c.say(levelOK, "keys", "", "the key file is sealed with a passphrase")
 	case errors.Is(err, security.ErrExposed):
@@ -235,75 +236,6 @@ func (c *checkup) checkPorts() {
 func bindable(address string) bool {
 	listener, err := net.Listen("tcp", address)
 	return err == nil && listener.Close() == nil
-}
-
-const dialPatience = 2 * time.Second
-
-func dialled(ctx context.Context, address string) error {
-	dialer := net.Dialer{Timeout: dialPatience}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
-}
-
-// checkPeers tries to reach the other devices.
-func (c *checkup) checkPeers(ctx context.Context) {
-	if c.running {
-		c.checkLinked()
-		return
-	}
-	if len(c.trusted)+len(c.settings.Peers) == 0 {
-		c.say(levelWarn, "devices", "zsync pair --key KEY --peer HOST:PORT", "no other device is paired with this one: there is one copy of each file")
-	}
-	for _, r := range c.trusted {
-		name := r.Name
-		if name == "" {
-			name = shortKey(r.Key.String())
-		}
-		c.checkReach(ctx, name, r.Addresses)
-	}
-	for _, peer := range staticPeers(c.settings.Peers) {
-		c.checkReach(ctx, peer.Address, []string{peer.Address})
-	}
-}
-
-func (c *checkup) checkReach(ctx context.Context, name string, addresses []string) {
-	if len(addresses) == 0 {
-		c.say(levelOK, "devices", "", "%s: no address is known here; it connects by itself", name)
-		return
-	}
-	for _, address := range addresses {
-		if dialled(ctx, strings.TrimPrefix(address, "tcp://")) == nil {
-			c.say(levelOK, "devices", "", "%s answers at %s", name, address)
-			return
-		}
-	}
-	c.say(levelWarn, "devices", "zsync status  on that device", "%s does not answer at %s: it is off, elsewhere, or behind a firewall", name, strings.Join(addresses, ", "))
-}
-
-// checkLinked takes the word of the device that runs.
-func (c *checkup) checkLinked() {
-	if len(c.status.Circle)+len(c.status.Pending) == 0 {
-		c.say(levelWarn, "devices", "zsync pair --key KEY --peer HOST:PORT", "no other device is paired with this one: there is one copy of each file")
-	}
-	for _, d := range c.status.Circle {
-		if d.Linked {
-			c.say(levelOK, "devices", "", "%s is connected", d.Name)
-		} else {
-			c.say(levelWarn, "devices", "zsync doctor  on that device", "%s is not connected; seen %s", d.Name, ago(d.Seen))
-		}
-	}
-	for _, o := range c.status.Offences {
-		c.say(levelWarn, "devices", "zsync status", "%s", offenceLine(o))
-	}
-	for _, pending := range c.status.Pending {
-		c.say(levelWarn, "devices", "zsync pair --key  with this device's key, on that device", "%s", pending.Sentence())
-	}
-	for _, a := range c.status.Attempts {
-		c.say(levelWarn, "devices", "zsync status", "a stranger at %s tried to connect", a.Address)
-	}
 }
 
 const (
