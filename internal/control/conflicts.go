@@ -100,15 +100,7 @@ func (c *Client) Keep(ctx context.Context, keep Keep) (kept Kept, err error) {
 
 func (s *Server) conflicts(w http.ResponseWriter, r *http.Request) {
 	all, err := s.device.Conflicts(r.URL.Query().Get("folder"))
-	if err != nil {
-		fail(w, err, http.StatusNotFound)
-		return
-	}
-	out := []Conflict{}
-	for _, c := range all {
-		out = append(out, ConflictOf(c))
-	}
-	reply(w, out)
+	replyList(w, all, err, ConflictOf)
 }
 
 func (s *Server) keep(w http.ResponseWriter, r *http.Request) {

@@ -50,7 +50,7 @@ func (s *Server) ignore(w http.ResponseWriter, r *http.Request) {
 		err = s.device.Ignore(device.Ignore{Label: label, Add: order.Add, Remove: order.Remove, Here: order.Local})
 	}
 	if err != nil {
-		fail(w, err, http.StatusConflict)
+		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}
 	reply(w, struct{}{})
@@ -62,16 +62,8 @@ func (s *Server) ignored(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		rules, err = s.device.Ignored(label)
 	}
-	if err != nil {
-		fail(w, err, http.StatusNotFound)
-		return
-	}
 	from := map[replica.IgnoreSource]string{
 		replica.IgnoreDefault: "default", replica.IgnoreFolder: "folder", replica.IgnoreHere: "local",
 	}
-	patterns := make([]Pattern, len(rules))
-	for i, rule := range rules {
-		patterns[i] = Pattern{1, rule.Pattern, from[rule.Source]}
-	}
-	reply(w, patterns)
+	replyList(w, rules, err, func(rule replica.IgnoreRule) Pattern { return Pattern{1, rule.Pattern, from[rule.Source]} })
 }

@@ -236,6 +236,20 @@ func (s *Server) log(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// replyList answers with a list, each line turned into what is printed of it, or with
+// why there is none. A list without lines is no null.
+func replyList[From, To any](w http.ResponseWriter, all []From, err error, turned func(From) To) {
+	if err != nil {
+		fail(w, err, http.StatusNotFound)
+		return
+	}
+	out := make([]To, len(all))
+	for i, one := range all {
+		out[i] = turned(one)
+	}
+	reply(w, out)
+}
+
 func reply(w http.ResponseWriter, what any) {
 	w.Header().Set("Content-Type", contentTypeJSON)
 	if err := json.NewEncoder(w).Encode(what); err != nil {

@@ -75,7 +75,7 @@ func (s *Server) why(w http.ResponseWriter, r *http.Request) {
 	}
 	why, err := s.device.Why(folder, path)
 	if err != nil {
-		fail(w, err, http.StatusNotFound)
+		http.Error(w, err.Error(), http.StatusNotFound)
 		return
 	}
 	reply(w, Why{1, why.Folder, string(why.Path), why.Code, why.Why})
@@ -132,7 +132,7 @@ func (s *Server) tree(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	if err != nil {
-		fail(w, err, http.StatusNotFound)
+		http.Error(w, err.Error(), http.StatusNotFound)
 	}
 }
 
@@ -163,7 +163,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return encoder.Encode(Event{ev.ID[:], wire.Marshal(&ev.Header), ev.Author[:], ev.Body, ev.Void, ev.Name}) == nil
 	})
 	if err != nil {
-		fail(w, err, http.StatusNotFound)
+		http.Error(w, err.Error(), http.StatusNotFound)
 	}
 }
 
@@ -241,13 +241,5 @@ func (c *Client) Show(ctx context.Context, digits string) (shown []Shown, err er
 
 func (s *Server) show(w http.ResponseWriter, r *http.Request) {
 	all, err := s.device.Show(r.URL.Query().Get("event"))
-	if err != nil {
-		fail(w, err, http.StatusNotFound)
-		return
-	}
-	out := []Shown{}
-	for _, one := range all {
-		out = append(out, ShownOf(one))
-	}
-	reply(w, out)
+	replyList(w, all, err, ShownOf)
 }
