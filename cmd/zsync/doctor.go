@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -238,10 +236,7 @@ func bindable(address string) bool {
 	return err == nil && listener.Close() == nil
 }
 
-const (
-	filesLeast  = 1024 // descriptors: 3 a peer and link, and some for the folders
-	clockBegins = 2024 // no clock that is right is before that year
-)
+const filesLeast = 1024 // descriptors: 3 a peer and link, and some for the folders
 
 func (c *checkup) checkLimits() {
 	switch most, err := zeromq.RaiseFileLimit(); {
@@ -253,20 +248,4 @@ func (c *checkup) checkLimits() {
 		c.say(levelOK, "limits", "", "a program may have %d files open", most)
 	}
 	c.checkWatches()
-}
-
-// checkClock looks for a clock that is surely wrong. Nothing is decided by clocks; what
-// is shown and  --at  and  --since  go by them.
-func (c *checkup) checkClock() {
-	now := time.Now()
-	ahead := slices.ContainsFunc([]string{c.home.generation(), c.home.config(), c.home.keyFile()}, func(path string) bool {
-		info, err := os.Stat(path)
-		return err == nil && info.ModTime().After(now.Add(time.Minute))
-	})
-	switch {
-	case now.Year() < clockBegins || ahead:
-		c.say(levelWarn, "clock", "timedatectl set-ntp true", "the clock is wrong (%s), or was when this device ran last: times in  zsync log  mislead; nothing else is decided by it", now.Format(time.DateTime))
-	default:
-		c.say(levelOK, "clock", "", "it is %s", now.Format(time.DateTime))
-	}
 }

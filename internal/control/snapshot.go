@@ -151,7 +151,7 @@ func role(text string) string {
 func devicesOf(list []device.DeviceStatus) []Device {
 	out := make([]Device, len(list))
 	for i, d := range list {
-		out[i] = Device{d.Device.String(), d.Name, d.State, d.NeedFiles, d.NeedBytes, stamp(d.Seen), d.Linked}
+		out[i] = Device{d.Device.String(), d.Name, d.State, d.NeedFiles, d.NeedBytes, stamp(d.Seen), d.Linked, d.Clock.Milliseconds()}
 	}
 	return out
 }

@@ -73,6 +73,8 @@ type Device struct {
 	NeedBytes uint64 `json:"need_bytes"`
 	Seen      string `json:"seen"`
 	Linked    bool   `json:"linked"`
+	// Clock is how far its clock is ahead of this device's, in milliseconds; 0: not known.
+	Clock int64 `json:"clock_ahead_ms,omitempty"`
 }
 
 // Peer is a connected device.

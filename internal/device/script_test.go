@@ -265,6 +265,12 @@ func (s *stage) setFolder(a *actor, args []string) {
 		a.refuses = rest[0] == "yes"
 	case "status":
 		s.folderStatus(a, a.folders[at.Space])
+	case "clocks":
+		st, err := a.folders[at.Space].machine.Status()
+		must(s.t, err)
+		for _, d := range st.Devices {
+			s.say(a, "  ** the clock of %s is %v ahead", d.Name, d.Clock)
+		}
 	default:
 		s.t.Fatalf("no order folder %q", args[1])
 	}

@@ -40,6 +40,7 @@ type space struct {
 	peers    map[zsync.DeviceID]security.Certificate // linked now, in this space's group
 	tellers  *progress
 
+	clocks    clocks
 	began     began
 	member    bool      // this device is one
 	silent    bool      // own events are refused: none is tried
@@ -68,6 +69,7 @@ func openSpace(tx kv.Tx, now time.Time, cfg spaceConfig) (s *space, err error) {
 		members: security.OpenMembers(tx),
 		peers:   make(map[zsync.DeviceID]security.Certificate),
 		tellers: newProgress(cfg.id, cfg.keys.Device()),
+		clocks:  make(clocks),
 	}
 	if s.log, err = eventlog.Open(tx, cfg.id); err != nil {
 		return nil, err
@@ -146,6 +148,7 @@ func (s *space) linked(tx kv.Tx, now time.Time, peer security.Certificate) {
 
 func (s *space) unlinked(now time.Time, device zsync.DeviceID) {
 	delete(s.peers, device)
+	delete(s.clocks, device)
 	s.exchange.Unlinked(now, device)
 	s.tellers.unlinked(now, device)
 }
@@ -187,6 +190,9 @@ func (s *space) heard(tx kv.Tx, now time.Time, m Heard) (eventlog.Merged, error)
 		s.begin(tx)
 	}
 	s.recognize(tx, merged.Fresh)
+	if m.Type == eventlog.MessageHeads {
+		s.clocks.pushed(now, from, merged.Fresh)
+	}
 	return merged, err
 }
 

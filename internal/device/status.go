@@ -54,6 +54,9 @@ type DeviceStatus struct {
 	NeedBytes uint64
 	Seen      time.Time // last linked here, or to a device that told of it
 	Linked    bool      // to this device, now
+	// Clock is how far its clock is ahead of this device's, by what it wrote last and
+	// sent at once; 0: not known.
+	Clock time.Duration
 }
 
 // report works out this device's own line and lets the progress say it.
@@ -133,7 +136,7 @@ func (s *space) deviceStatus(member security.Member) DeviceStatus {
 	d := DeviceStatus{
 		Device: member.Device, Name: member.Cert.Name, State: StateSyncing,
 		NeedFiles: known.line.NeedFiles, NeedBytes: known.line.NeedBytes,
-		Seen: known.seen, Linked: s.tellers.direct[member.Device],
+		Seen: known.seen, Linked: s.tellers.direct[member.Device], Clock: s.clocks[member.Device],
 	}
 	switch {
 	case known.line.done() && known.line.Applied == s.log.Frontier() && !known.line.Device.IsZero():
