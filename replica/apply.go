@@ -258,15 +258,17 @@ func (o *outcome) removed(before *onDisk, c *store.Change) {
 	o.replica.scan.hintSoon(o.now, path.Dir())
 }
 
-// keepMode is for what was renamed, which leaves its mode as it is. Another one on the
-// disk is the user's, who was faster, and a scan shall find it; and what an earlier
-// change of the batch was to make of it counts only if that was done.
+// keepMode is for what was renamed, which leaves its mode as it is. The one that it was
+// seen with is what D knows, or what an earlier change of the batch was to give it, which
+// counts in L's sense only if that is known to be done. Any other is the user's, who was
+// faster, and a scan shall find it.
 func (o *outcome) keepMode(after, before *onDisk, c *store.Change) {
+	known := c.Old.Mode
 	if before != nil {
-		after.mode = before.mode
+		after.mode, known = before.mode, before.stat.Mode
 	}
-	if after.stat.Mode != c.Old.Mode {
-		after.stat.Mode = c.Old.Mode
+	if seen := after.stat.Mode; seen != known && seen != c.Old.Mode {
+		after.stat.Mode = known
 		o.replica.scan.hintSoon(o.now, c.Path.Dir())
 	}
 }

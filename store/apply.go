@@ -86,6 +86,8 @@ func (a *applier) apply(i int) {
 	switch {
 	case err != nil:
 		a.fail(i, err)
+	case a.changes[i].Op == OpRename && a.changes[i].Old.Mode != result.Stat.Mode:
+		// Perhaps a person gave it that mode just before: no echo.
 	case result.Stat.Inode != 0:
 		a.root.ours.note(a.changes[i].Path, result.Stat)
 	}

@@ -81,7 +81,6 @@ func (a *applier) rename(i int, c Change) (Result, error) {
 	if a.redo {
 		if stat, done := a.renamedBefore(i, c); done {
 			err := a.unlinkPassed(i, c, stat)
-			stat.Mode = a.renamedMode(stat, c)
 			return Result{Stat: stat}, err
 		}
 	}
@@ -99,23 +98,13 @@ func (a *applier) rename(i int, c Change) (Result, error) {
 	}
 	result, err := a.renameNow(i, c)
 	if err == nil {
-		result.Stat.Mode = a.renamedMode(result.Stat, c)
+		result.Stat.Mode = a.lockedMode(result.Stat)
 		a.unlocked = moved
 		a.touched(c.From, false)
 		a.touched(c.Path, false)
 		a.did(result.Stat)
 	}
 	return result, err
-}
-
-// renamedMode is the mode that a renamed entry is reported to have: the one that it
-// was expected to have, or that this batch gave it. Another one is a user's, given
-// since the last look or between a crash and the redo, which the next look shall find.
-func (a *applier) renamedMode(now Stat, c Change) uint32 {
-	if own, changed := a.own[now.Inode]; changed {
-		return own.Mode
-	}
-	return c.Old.Mode
 }
 
 func (a *applier) renameNow(i int, c Change) (result Result, err error) {

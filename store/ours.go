@@ -34,8 +34,9 @@ func (o *ours) forget() {
 }
 
 // Made reports whether a name is just as one of the last changes of [Root.Apply]
-// left it, so that its Result tells all about it; the mode may be a person's. It says false when in doubt: the
-// last 8,192 names at least are known.
+// left it, so that its Result tells all about it. It says false when in doubt: the last
+// 8,192 names at least are known, but for what was renamed and has another mode than was
+// expected.
 func (r *Root) Made(path zsync.Path, now fs.FileInfo) bool {
 	r.ours.mutex.Lock()
 	defer r.ours.mutex.Unlock()

@@ -79,6 +79,16 @@ func (a *applier) moveUnlocked(from, to zsync.Path) (moved []locked, err error) 
 	return moved, err
 }
 
+// lockedMode is the mode that an entry has when what is unlocked is locked again.
+func (a *applier) lockedMode(stat Stat) uint32 {
+	for _, was := range a.unlocked {
+		if was.is(stat) {
+			return was.mode
+		}
+	}
+	return stat.Mode
+}
+
 // is reports whether an entry is the directory, still as it was unlocked.
 func (l locked) is(stat Stat) bool {
 	return stat.Type == zsync.TypeDir && stat.Inode == l.inode && stat.BirthNS == l.birth && stat.Mode == l.mode|ownerAll
