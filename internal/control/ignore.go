@@ -50,7 +50,7 @@ func (s *Server) ignore(w http.ResponseWriter, r *http.Request) {
 		err = s.device.Ignore(device.Ignore{Label: label, Add: order.Add, Remove: order.Remove, Here: order.Local})
 	}
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusConflict)
+		fail(w, err, http.StatusConflict)
 		return
 	}
 	reply(w, struct{}{})

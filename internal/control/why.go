@@ -75,7 +75,7 @@ func (s *Server) why(w http.ResponseWriter, r *http.Request) {
 	}
 	why, err := s.device.Why(folder, path)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusNotFound)
+		fail(w, err, http.StatusNotFound)
 		return
 	}
 	reply(w, Why{1, why.Folder, string(why.Path), why.Code, why.Why})
@@ -132,7 +132,7 @@ func (s *Server) tree(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusNotFound)
+		fail(w, err, http.StatusNotFound)
 	}
 }
 
@@ -163,7 +163,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return encoder.Encode(Event{ev.ID[:], wire.Marshal(&ev.Header), ev.Author[:], ev.Body, ev.Void, ev.Name}) == nil
 	})
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusNotFound)
+		fail(w, err, http.StatusNotFound)
 	}
 }
 
