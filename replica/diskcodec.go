@@ -60,10 +60,6 @@ const (
 //
 //	flags u8 | kind u8 | parent u64 | name | mode u32 | mtime i64 | content 32 |
 //	list u32 | target | stat | dots: count u16, each event 32, index u32
-func (d *onDisk) encode() []byte {
-	return d.append(make([]byte, 0, 160+len(d.place.name)+len(d.target)+36*len(d.dots)))
-}
-
 func (d *onDisk) append(data []byte) []byte {
 	var flags byte
 	if d.young {

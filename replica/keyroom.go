@@ -24,8 +24,12 @@ func (k *keyRoom) path(p place) []byte {
 	return k.octets
 }
 
-// kids is the key that [kidsKey] makes.
+// kids is the key of one node in a slot, or, without the node, what the keys of all
+// nodes in that slot begin with.
 func (k *keyRoom) kids(p place, node ...uint64) []byte {
-	k.octets = appendKidsKey(k.octets[:0], p, node...)
+	k.octets = append(k.path(p), 0)
+	for _, n := range node {
+		k.octets = binary.BigEndian.AppendUint64(k.octets, n)
+	}
 	return k.octets
 }

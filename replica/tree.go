@@ -126,21 +126,6 @@ func (l *tree) store(tx kv.Tx, node uint64, r *record) {
 	tx.Put(bucketNodes, l.key.node(node), l.value.encode(r))
 }
 
-// kidsKey is the key of one node in a slot, or, without the node, what the keys
-// of all nodes in that slot begin with.
-func kidsKey(p place, node ...uint64) []byte {
-	return appendKidsKey(make([]byte, 0, 8+len(p.name)+1+8), p, node...)
-}
-
-func appendKidsKey(key []byte, p place, node ...uint64) []byte {
-	key = binary.BigEndian.AppendUint64(key, p.parent)
-	key = append(append(key, p.name...), 0)
-	for _, n := range node {
-		key = binary.BigEndian.AppendUint64(key, n)
-	}
-	return key
-}
-
 // slot returns the visible nodes whose location is p, ascending. It is shared.
 func (l *tree) slot(tx kv.Tx, p place) []uint64 {
 	nodes, known := l.slots.get(p)
