@@ -28,13 +28,14 @@ func (s *shown) targets(node uint64) (all []*target) {
 	if s.wanted != nil || !s.visible {
 		return s.wanted
 	}
-	main := &target{key: mainKey(node), place: s.place, mode: s.mode}
+	main := &s.first
+	*main = target{key: mainKey(node), place: s.place, mode: s.mode}
 	if s.dir {
 		main.kind, main.dots = zsync.TypeDir, s.dirDots
 	} else {
 		main.kind, main.dots, main.version = s.main.kind, s.main.dots, &s.main
 	}
-	all = append(all, main)
+	all = append(s.alone[:0], main)
 	for i := range s.copies {
 		c := &s.copies[i]
 		all = append(all, &target{

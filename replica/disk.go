@@ -182,6 +182,9 @@ func (s *disk) keyAt(tx kv.Tx, p place) diskKey {
 
 // node returns what D has of a node, the main version first.
 func (s *disk) node(tx kv.Tx, node uint64) []*onDisk {
+	if s.top != 0 && node > s.top {
+		return nil
+	}
 	all, known := s.nodes.get(node)
 	if !known {
 		all = s.loadNode(tx, node)
@@ -231,8 +234,8 @@ func (s *disk) put(tx kv.Tx, d *onDisk) {
 	s.totals.count(d, +1)
 	s.reindex(tx, d.key, old, d)
 	tx.Put(bucketDisk, s.rawKey(d.key), s.encode(d))
-	s.top = max(s.top, d.key.node)
 	s.remember(tx, d.key, d)
+	s.top = max(s.top, d.key.node)
 	if old != nil && old.kind == zsync.TypeDir && d.kind != zsync.TypeDir {
 		s.bereave(tx, d.key.node)
 	}

@@ -106,7 +106,8 @@ func (s *disk) pathOf(tx kv.Tx, d *onDisk) (zsync.Path, bool) {
 }
 
 func pathOf(p place, dir func(node uint64) *onDisk) (zsync.Path, bool) {
-	names := []zsync.Name{p.name}
+	var room [8]zsync.Name // most trees are not deeper
+	names := append(room[:0], p.name)
 	for p.parent != rootNode {
 		d := dir(p.parent)
 		if d == nil || d.kind != zsync.TypeDir || len(names) >= zsync.PathDepthMax {

@@ -11,11 +11,12 @@ import (
 // draft is one operation of a body, and what D says once it is logged.
 type draft struct {
 	op      Op
-	after   *onDisk     // with the node and its directory still to be named, where they are new
-	carry   []zsync.Dot // versions that after has besides this operation's
-	with    int         // … and that of an earlier operation of the body; or withNone, or noDot
-	drops   *onDisk     // what D has no more
-	finding *finding    // what is done with, with this operation
+	id      zsync.NodeID // of the node that op creates, where its path tells; else zero
+	after   *onDisk      // with the node and its directory still to be named, where they are new
+	carry   []zsync.Dot  // versions that after has besides this operation's
+	with    int          // … and that of an earlier operation of the body; or withNone, or noDot
+	drops   *onDisk      // what D has no more
+	finding *finding     // what is done with, with this operation
 }
 
 const (
@@ -76,7 +77,7 @@ func (r *Replica) Body(tx kv.Tx, writer zsync.WriterID, seq uint64) []byte {
 func newDrafting(r *Replica, tx kv.Tx, writer zsync.WriterID, seq uint64) *drafting {
 	return &drafting{
 		replica: r, tx: tx, writer: writer, seq: seq, bytes: bodyHeadBytesMax,
-		dirs: map[zsync.Path]dirRef{}, used: map[zsync.NodeID]bool{}, removed: map[diskKey]bool{},
+		dirs: map[zsync.Path]dirRef{}, used: make(map[zsync.NodeID]bool, min(len(r.findings.at), BodyOpsMax)), removed: map[diskKey]bool{},
 	}
 }
 
@@ -144,7 +145,7 @@ func (d *drafting) append(drafts ...draft) bool {
 	d.bytes += bytes
 	for _, one := range drafts {
 		if one.op.Create != CreateNone {
-			d.used[d.replica.tree.opNode(one.op, d.writer, d.seq, uint32(len(d.drafts)))] = true
+			d.used[d.replica.created(&one, d.writer, d.seq, uint32(len(d.drafts)))] = true
 		}
 		d.drafts = append(d.drafts, one)
 	}
@@ -207,7 +208,7 @@ func (d *drafting) create(f *finding, dir dirRef) draft {
 	op.Create = CreateDerived
 	id := d.replica.tree.opNode(op, d.writer, d.seq, 0)
 	if d.used[id] || d.taken(id, dir, name) {
-		op.Create = CreateFresh
+		op.Create, id = CreateFresh, zsync.NodeID{}
 	} else if f.kind == foundDir {
 		// Things may be known to be in it, since before it was deleted.
 		node, _ := d.replica.tree.nodeOf(d.tx, id)
@@ -216,7 +217,15 @@ func (d *drafting) create(f *finding, dir dirRef) draft {
 	if op.Create == CreateFresh && f.kind == foundDir {
 		d.dirs[f.path] = dirRef{id: d.replica.tree.opNode(op, d.writer, d.seq, uint32(len(d.drafts)))}
 	}
-	return draft{op: op, after: f.onDisk(diskKey{}, place{dir.node, name}), with: withNone}
+	return draft{op: op, id: id, after: f.onDisk(diskKey{}, place{dir.node, name}), with: withNone}
+}
+
+// created returns the id of the node that the index-th operation of an event is about.
+func (r *Replica) created(dr *draft, writer zsync.WriterID, seq uint64, index uint32) zsync.NodeID {
+	if dr.id.IsZero() {
+		return r.tree.opNode(dr.op, writer, seq, index)
+	}
+	return dr.id
 }
 
 // taken reports whether the derived id of a new node is in use, or was moved.

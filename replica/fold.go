@@ -127,7 +127,8 @@ func newFolding(l *tree, tx kv.Tx, ev eventlog.Event, operations int) *folding {
 		made:   make([]uint64, operations),
 		early:  map[uint32]bool{},
 		folded: map[zsync.EventID][]byte{},
-		nodes:  map[uint64]*touched{},
+		nodes:  make(map[uint64]*touched, operations),
+		order:  make([]*touched, 0, operations),
 	}
 	f.takeGhosts()
 	return f

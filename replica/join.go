@@ -217,17 +217,16 @@ func (j *joining) unknown(e store.Entry) {
 	if e.Stat.Type == zsync.TypeOther {
 		return
 	}
-	if r.leavesEntry(j.tx, j.dir.Join(zsync.Name(e.Name)), e.Stat.Type == zsync.TypeDir) {
+	path := j.dir.Join(zsync.Name(e.Name))
+	if r.leavesEntry(j.tx, path, e.Stat.Type == zsync.TypeDir) {
 		j.unusable(e)
 		return
 	}
-	name, err := zsync.ParseName(e.Name)
-	if err != nil {
-		r.problems.set(j.dir.Join(zsync.Name(e.Name)), "name", err.Error())
+	if _, err := zsync.ParseName(e.Name); err != nil {
+		r.problems.set(path, "name", err.Error())
 		j.unusable(e)
 		return
 	}
-	path := j.dir.Join(name)
 	if strings.Count(string(path), "/") >= zsync.PathDepthMax {
 		r.problems.set(path, "depth", fmt.Sprintf("deeper than %d directories", zsync.PathDepthMax))
 		j.unusable(e)

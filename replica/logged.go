@@ -18,7 +18,7 @@ func (r *Replica) Logged(tx kv.Tx, ev eventlog.Event) {
 	r.notePassing(tx, ev)
 	nodes := make([]uint64, 0, len(drafts))
 	for i := range drafts {
-		nodes = append(nodes, r.logged(tx, ev, drafts, i)...)
+		nodes = r.logged(tx, ev, drafts, i, nodes)
 	}
 	r.tree.dirty.unmarkAll(tx, nodes)
 	var last uint64
@@ -33,8 +33,8 @@ func (r *Replica) Logged(tx kv.Tx, ev eventlog.Event) {
 	r.more = true
 }
 
-// logged takes over one operation and returns the nodes that it concerned.
-func (r *Replica) logged(tx kv.Tx, ev eventlog.Event, drafts []draft, i int) (nodes []uint64) {
+// logged takes over one operation and returns nodes with those that it concerned.
+func (r *Replica) logged(tx kv.Tx, ev eventlog.Event, drafts []draft, i int, nodes []uint64) []uint64 {
 	dr := &drafts[i]
 	if dr.drops != nil {
 		r.forget(tx, dr.drops)
@@ -74,7 +74,7 @@ func (r *Replica) followMove(tx kv.Tx, dr *draft) {
 func (r *Replica) name(tx kv.Tx, ev eventlog.Event, dr *draft, index uint32) {
 	after := dr.after
 	if after.key.node == 0 {
-		after.key.node = r.numberOf(tx, r.tree.opNode(dr.op, ev.Header.Writer, ev.Header.Seq, index))
+		after.key.node = r.numberOf(tx, r.created(dr, ev.Header.Writer, ev.Header.Seq, index))
 	}
 	if after.place.parent == 0 {
 		after.place.parent = r.numberOf(tx, dr.op.Parent)

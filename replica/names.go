@@ -51,7 +51,7 @@ func decorate(name zsync.Name, suffix string) (decorated zsync.Name, whole bool)
 // finalName returns the name under which a visible node is shown, given its
 // location.
 func (l *tree) finalName(tx kv.Tx, node uint64, location place) zsync.Name {
-	rivals := l.slot(tx, location)
+	rivals := l.rivals(tx, location)
 	if len(rivals) <= 1 {
 		return location.name
 	}

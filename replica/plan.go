@@ -312,7 +312,8 @@ func (r *Replica) busy(path zsync.Path) bool {
 // contentsReady reports whether everything that the node lacks is staged, and
 // orders what is not.
 func (t *turn) contentsReady(node uint64, pairs []pair) bool {
-	var lacks []*version
+	var room [2]*version
+	lacks := room[:0]
 	for _, p := range pairs {
 		if p.kind == zsync.TypeFile && !p.sameContent(p.from) && p.version.content != zsync.EmptyContent {
 			lacks = append(lacks, p.version)

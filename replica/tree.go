@@ -152,6 +152,16 @@ func nodesWith(tx kv.Tx, prefix []byte) (nodes []uint64) {
 	return nodes
 }
 
+// rivals is slot for a place that is the location of a visible node.
+func (l *tree) rivals(tx kv.Tx, p place) []uint64 {
+	nodes, known := l.slots.get(p)
+	if !known {
+		nodes = nodesWith(tx, l.key.kids(p))
+		l.slots.set(p, nodes)
+	}
+	return nodes
+}
+
 // claimed reports whether p is the location of a visible node.
 func (l *tree) claimed(tx kv.Tx, p place) bool { return len(l.slot(tx, p)) > 0 }
 

@@ -53,6 +53,8 @@ type shown struct {
 	dirDots  []zsync.Dot   // main.dots of a directory, and nil for all else
 	copies   []copyVersion // newest first
 	wanted   []*target     // as targets returns them; nil until look has asked
+	first    target        // the first of them, and the room for a list of it alone
+	alone    [1]*target
 }
 
 // dir reports whether the node is a directory: one was made and not removed, or
@@ -145,6 +147,10 @@ func (l *tree) shown(tx kv.Tx, node uint64) shown {
 		return s
 	}
 	s.place.name = l.finalName(tx, node, s.place)
+	if len(r.heads) == 1 && s.dir == (r.heads[0].kind == zsync.TypeDir) {
+		s.showOnly(r)
+		return s // as nearly all
+	}
 	others := r.versions()
 	if s.dir {
 		s.mode = r.modeAs(zsync.TypeDir, dirModeDefault)
@@ -159,6 +165,16 @@ func (l *tree) shown(tx kv.Tx, node uint64) shown {
 	}
 	s.copies = l.copies(tx, s.place, others)
 	return s
+}
+
+// showOnly is for a node with one version, which no other one is shown beside.
+func (s *shown) showOnly(r *record) {
+	s.main = r.heads[0].version()
+	s.main.dots = []zsync.Dot{s.main.dot}
+	s.mode = s.copyMode
+	if s.dir {
+		s.mode, s.dirDots = r.modeAs(zsync.TypeDir, dirModeDefault), s.main.dots
+	}
 }
 
 // at returns the node that is shown under that name, conflict copies left out.

@@ -46,11 +46,16 @@ func (cs *contents) full() bool { return cs.outstanding >= WantsMax }
 // claim notes what a node lacks now, orders what is not on its way, and reports
 // whether all of it is there.
 func (cs *contents) claim(r *Replica, tx kv.Tx, node uint64, lacks []*version) bool {
-	digests := make([]zsync.Digest, len(lacks))
-	for i, v := range lacks {
-		digests[i] = v.content
+	if !cs.claims(node, lacks) {
+		digests := make([]zsync.Digest, len(lacks))
+		for i, v := range lacks {
+			digests[i] = v.content
+		}
+		cs.releaseOthers(r, node, digests)
+		if len(digests) > 0 {
+			cs.ofNode[node] = digests
+		}
 	}
-	cs.releaseOthers(r, node, digests)
 	ready := true
 	for _, v := range lacks {
 		c := cs.by[v.content]
@@ -66,10 +71,12 @@ func (cs *contents) claim(r *Replica, tx kv.Tx, node uint64, lacks []*version) b
 			cs.order(r, tx, c)
 		}
 	}
-	if len(digests) > 0 {
-		cs.ofNode[node] = digests
-	}
 	return ready
+}
+
+// claims reports whether it is known that a node lacks just these.
+func (cs *contents) claims(node uint64, lacks []*version) bool {
+	return slices.EqualFunc(cs.ofNode[node], lacks, func(digest zsync.Digest, v *version) bool { return digest == v.content })
 }
 
 // order has a content copied from elsewhere on this disk, or else fetched.
