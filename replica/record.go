@@ -134,7 +134,13 @@ func decodeRecord(data []byte) (*record, error) {
 	r.parent, r.based, r.created = flags&flagParent != 0, flags&flagBased != 0, flags&flagCreated != 0
 	r.at = in.Count(uvarint(in), recordItemsMax, 0)
 	r.kids = uvarint(in)
-	origins := make(originTable, in.Count(uvarint(in), recordItemsMax, originBytes))
+	var room [2]origin // most were written by one event
+	origins := originTable(room[:])
+	if n := in.Count(uvarint(in), recordItemsMax, originBytes); n <= len(room) {
+		origins = origins[:n]
+	} else {
+		origins = make(originTable, n)
+	}
 	for i := range origins {
 		origins[i] = readOrigin(in)
 	}

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -145,7 +146,10 @@ func (l *tree) readSlot(tx kv.Tx, p place) []uint64 {
 }
 
 func nodesWith(tx kv.Tx, prefix []byte) (nodes []uint64) {
-	kv.ScanPrefix(tx, bucketKids, prefix, func(key, _ []byte) bool {
+	tx.Scan(bucketKids, prefix, func(key, _ []byte) bool {
+		if !bytes.HasPrefix(key, prefix) {
+			return false
+		}
 		nodes = append(nodes, binary.BigEndian.Uint64(key[len(key)-8:]))
 		return true
 	})
