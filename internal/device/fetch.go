@@ -1,7 +1,6 @@
 package device
 
 import (
-	"errors"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -11,12 +10,6 @@ import (
 )
 
 const (
-	// retryEvery is how long items that nobody had are left before they are asked
-	// for again; a peer that comes or moves on ends the wait.
-	retryEvery = 2 * time.Second
-	// unhadMax is how many items may wait for somebody who has them; contents
-	// beyond that give their place up to others and are tried again later.
-	unhadMax = 1024
 	// fetchItemsMax is how many items one order to the link holds.
 	fetchItemsMax = 1024
 )
@@ -39,8 +32,7 @@ const (
 type fetcher struct {
 	space   zsync.SpaceID
 	wants   map[zsync.Digest]*want
-	unhad   []Item // nobody had these
-	retryAt time.Time
+	unhad   unhad // nobody had these
 	resumed int64 // chunks found whole in staging files
 	reused  int64 // chunks copied from other files of the folder
 }
@@ -81,6 +73,9 @@ func (f *FolderMachine) want(tx kv.Tx, wants []replica.Want, unwanted []zsync.Di
 			delete(f.fetch.wants, content)
 		}
 		f.space.emit(Address{Part: Link}, Unfetch{f.cfg.Space, unwanted})
+	}
+	if len(wants) > 0 {
+		f.fetch.unhad.pause = retryMin
 	}
 	var run Fetch
 	for _, each := range wants {
@@ -250,66 +245,5 @@ func (f *FolderMachine) proceed(tx kv.Tx, now time.Time, w *want) {
 	default:
 		delete(f.fetch.wants, w.Content)
 		f.replica.Staged(tx, now, w.Content, nil)
-	}
-}
-
-// errNobodyHas says why a content is not here; it is tried again.
-var errNobodyHas = errors.New("no device that is connected has it")
-
-// unfetched keeps items that nobody had, to ask again later, but not so many that
-// nothing else could be asked for.
-func (f *FolderMachine) unfetched(tx kv.Tx, now time.Time, items []Item) {
-	x := f.fetch
-	keep := min(len(items), max(0, unhadMax-len(x.unhad)))
-	x.unhad = append(x.unhad, items[:keep]...)
-	if x.retryAt.IsZero() {
-		x.retryAt = now.Add(retryEvery)
-	}
-	for i, item := range items {
-		w := x.wants[item.content()]
-		switch {
-		case w == nil:
-		case i < keep:
-			w.unhad = true
-		default:
-			delete(x.wants, w.Content)
-			f.replica.Staged(tx, now, w.Content, errNobodyHas)
-		}
-	}
-}
-
-// newcomer: a device has come that was asked for nothing yet.
-func (x *fetcher) newcomer() {
-	for _, w := range x.wants {
-		w.unhad = false
-	}
-	x.retry()
-}
-
-// retry asks again at the next turn: a peer came, or one has more than before.
-func (x *fetcher) retry() {
-	if len(x.unhad) > 0 {
-		x.retryAt = time.Unix(0, 1)
-	}
-}
-
-func (x *fetcher) deadline() time.Time { return x.retryAt }
-
-// again returns the items that are to be asked for once more now.
-func (x *fetcher) again(now time.Time) []Item {
-	if x.retryAt.IsZero() || now.Before(x.retryAt) {
-		return nil
-	}
-	items := x.unhad
-	x.unhad, x.retryAt = nil, time.Time{}
-	return items
-}
-
-// refetch asks for the items whose wait is over, grouped by what they belong to.
-func (f *FolderMachine) refetch(now time.Time) {
-	for _, item := range f.fetch.again(now) {
-		if w := f.fetch.wants[item.content()]; w != nil {
-			f.request(Fetch{From: w.Author, Prio: w.prio(), Total: w.Size, Items: []Item{item}})
-		}
 	}
 }

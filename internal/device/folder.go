@@ -145,7 +145,7 @@ func (f *FolderMachine) Handle(now time.Time, in []any) ([]Effect, error) {
 func (f *FolderMachine) Deadline() time.Time {
 	next := f.space.deadline(f.space.member)
 	next = earliest(next, f.replica.Deadline())
-	next = earliest(next, f.fetch.deadline())
+	next = earliest(next, f.fetch.unhad.at)
 	next = earliest(earliest(next, f.late.deadline()), f.retention.due)
 	next = earliest(earliest(next, f.bringDue()), f.forgetAt)
 	if f.space.waiting {
@@ -230,8 +230,8 @@ func (f *FolderMachine) heard(tx kv.Tx, now time.Time, in Heard) error {
 	if err != nil {
 		return err
 	}
-	if in.Type == typeProgress {
-		f.fetch.retry()
+	if in.Type == typeProgress && f.space.tellers.moved {
+		f.fetch.unhad.retry()
 	}
 	if merged.Refold {
 		return f.replica.Refold(tx, func(yield func(eventlog.Event) bool) { f.space.log.Each(tx, yield) })

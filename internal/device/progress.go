@@ -26,6 +26,7 @@ type progress struct {
 	ask    bool      // ask everybody with the next report
 	answer []zsync.DeviceID
 	lacked bool // something was missing here since the last report
+	moved  bool // the last report that was received says something new of its sender
 }
 
 // told is the newest line of a device and when it was true.
@@ -70,10 +71,12 @@ func (p *progress) asks() { p.ask = true }
 // received takes a peer's report. What it says of itself always counts; what it
 // says of others counts where this device has no link of its own.
 func (p *progress) received(now time.Time, from zsync.DeviceID, body []byte) {
+	p.moved = false
 	said, err := decodeProgress(body)
 	if err != nil || !p.direct[from] {
 		return
 	}
+	before := p.told[from].line
 	for _, l := range said.Lines {
 		if l.Device != p.self && (l.Device == from || !p.direct[l.Device]) {
 			p.note(now, l, l.Device == from || l.Linked)
@@ -82,6 +85,7 @@ func (p *progress) received(now time.Time, from zsync.DeviceID, body []byte) {
 	if said.Ask {
 		p.answer = append(p.answer, from)
 	}
+	p.moved = p.told[from].line != before
 }
 
 // retain forgets what was told of devices that are no members: a peer may name as
