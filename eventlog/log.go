@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -94,7 +95,8 @@ type Log struct {
 	frontier  [16]byte
 	unchanged bool // frontier is that of the writers
 
-	expected Type // of the space; zero: any
+	expected Type   // of the space; zero: any
+	verify   Verify // nil: ed25519.Verify
 
 	author Author
 	own    zsync.WriterID // zero before Use
@@ -144,6 +146,22 @@ func Open(tx kv.Tx, space zsync.SpaceID) (*Log, error) {
 // refused as malformed, so that the log never begins: whoever named the space
 // cannot have a folder taken for a circle, or the other way round.
 func (l *Log) Expect(t Type) { l.expected = t }
+
+// Verify reports whether a signature of a text is by a key, and judges as
+// [ed25519.Verify] does.
+type Verify func(key ed25519.PublicKey, text, signature []byte) bool
+
+// VerifyWith has the signatures of events that come be judged by verify: for several
+// logs in one process, which need not each judge the same event anew.
+func (l *Log) VerifyWith(verify Verify) { l.verify = verify }
+
+// signed reports whether an event that came is signed by key.
+func (l *Log) signed(r *read, key ed25519.PublicKey) bool {
+	if l.verify == nil {
+		return r.signedBy(key)
+	}
+	return l.verify(key, signatureText(r.Header), r.Sig)
+}
 
 // Space returns the id of the log's space.
 func (l *Log) Space() zsync.SpaceID { return l.meta.Space }

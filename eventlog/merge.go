@@ -133,7 +133,7 @@ func (m *merge) extend(w *writer, r *read, verified bool) {
 	if held, found := m.log.idAt(m.tx, w, seq); found && held == r.id {
 		return
 	}
-	if !verified && !r.signedBy(w.Key[:]) {
+	if !verified && !m.log.signed(r, w.Key[:]) {
 		m.out.Bad++
 		return
 	}
@@ -174,7 +174,7 @@ func follows(lamport, base uint64) bool {
 func (m *merge) open(r *read) {
 	o, space, err := opening(r)
 	if err != nil || !m.log.expects(r) || WriterOf(o.Writer[:], space) != r.header.Writer ||
-		!o.endorsed(space) || !r.signedBy(o.Writer[:]) {
+		!o.endorsed(space) || !m.log.signed(r, o.Writer[:]) {
 		m.out.Bad++
 		return
 	}

@@ -168,6 +168,7 @@ func (h *HomeMachine) openCircle(tx kv.Tx, now time.Time, record circleRecord) e
 	circle, err := openSpace(tx, now, spaceConfig{
 		id: record.Space, keys: h.cfg.Keys, cert: h.cfg.Cert, draws: h.draws,
 		founding: record.Founding.founding(), kind: eventlog.Circle, loss: h.loss,
+		verify: h.cfg.Verify,
 	})
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@ type FolderConfig struct {
 	Staged []zsync.Digest
 	// Unfinished are contents that are staged in part.
 	Unfinished []zsync.Digest
+	// Verify judges the signatures of events. Default: ed25519.Verify.
+	Verify eventlog.Verify
 }
 
 // FolderMachine is one folder's copy on this device: its log, what the log says
@@ -83,6 +85,7 @@ func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
 	f.space, err = openSpace(tx, now, spaceConfig{
 		id: f.cfg.Space, keys: f.cfg.Keys, cert: f.cfg.Cert, draws: &draws{seed: f.cfg.Seed},
 		founding: f.cfg.Founding, kind: eventlog.Folder, entered: f.cfg.Entered, loss: f.cfg.Loss,
+		verify: f.cfg.Verify,
 	})
 	if err != nil {
 		return err

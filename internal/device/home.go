@@ -20,6 +20,8 @@ type HomeConfig struct {
 	// FoldersMax is how many folders this device keeps before it takes no more that
 	// others offer. Default, and at most, 256.
 	FoldersMax int
+	// Verify judges the signatures of events. Default: ed25519.Verify.
+	Verify eventlog.Verify
 }
 
 func (c HomeConfig) withDefaults() HomeConfig {

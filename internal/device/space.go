@@ -60,6 +60,7 @@ type spaceConfig struct {
 	kind     eventlog.Type
 	entered  bool // the device was in it before
 	loss     Mark // of the device, the last one
+	verify   eventlog.Verify
 }
 
 // openSpace reads a space from its database, or begins an empty one.
@@ -87,6 +88,7 @@ func openSpace(tx kv.Tx, now time.Time, cfg spaceConfig) (s *space, err error) {
 			return nil, err
 		}
 	}
+	s.log.VerifyWith(cfg.verify)
 	s.exchange = eventlog.NewExchange(s.log, s.members, cfg.keys.Device())
 	s.confirmBy = now.Add(confirmWait)
 	s.member = s.right(tx) != security.RightNone

@@ -135,7 +135,7 @@ func (n *Node) machine(f *folder, cache spaceID, staged []zsync.Digest, unfinish
 	}
 	f.machine, effects, err = device.OpenFolderMachine(n.clock(), db, device.FolderConfig{
 		Registration: f.reg, Keys: n.keys, Cert: n.cert, Seed: n.world.seed(),
-		Staged: staged, Unfinished: unfinished,
+		Staged: staged, Unfinished: unfinished, Verify: n.world.verify,
 	})
 	return effects, err
 }

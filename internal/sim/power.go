@@ -142,7 +142,7 @@ func (n *Node) begin() error {
 	if err != nil {
 		return err
 	}
-	homes, atHome, err := device.OpenHomeMachine(now, n.home, device.HomeConfig{Keys: n.keys, Cert: n.cert, Seed: n.world.seed()})
+	homes, atHome, err := device.OpenHomeMachine(now, n.home, device.HomeConfig{Keys: n.keys, Cert: n.cert, Seed: n.world.seed(), Verify: n.world.verify})
 	if err != nil {
 		return err
 	}

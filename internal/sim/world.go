@@ -2,6 +2,8 @@ package sim
 
 import (
 	"container/heap"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -42,6 +44,7 @@ type World struct {
 	carry  Carry
 	cut    map[[2]int]bool // pairs of nodes that cannot reach each other
 	failed error
+	judged map[[sha256.Size]byte]bool // by key, text and signature
 }
 
 // NewWorld returns a world in which nothing has happened yet. The seed decides
@@ -49,8 +52,21 @@ type World struct {
 func NewWorld(seed uint64, carry Carry) *World {
 	return &World{
 		now: start, random: rand.New(rand.NewPCG(seed, 0x73696d)), carry: carry, cut: make(map[[2]int]bool),
-		Fired: make(map[Fault]int),
+		Fired: make(map[Fault]int), judged: make(map[[sha256.Size]byte]bool),
 	}
+}
+
+// verify is [ed25519.Verify], which is asked once about what all devices hear.
+func (w *World) verify(key ed25519.PublicKey, text, signature []byte) bool {
+	all := make([]byte, 0, len(key)+len(signature)+len(text))
+	all = append(append(append(all, key...), signature...), text...) // the first two are of a fixed length
+	of := sha256.Sum256(all)
+	good, judged := w.judged[of]
+	if !judged {
+		good = ed25519.Verify(key, text, signature)
+		w.judged[of] = good
+	}
+	return good
 }
 
 // Now returns the virtual time.
