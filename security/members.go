@@ -1,6 +1,7 @@
 package security
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -93,8 +94,8 @@ type standing struct {
 var errMembers = errors.New("security: damaged membership record")
 
 // Members folds the membership events of one space and judges all its events.
-// It keeps everything in the space's database and nothing in memory, so a
-// transaction that fails leaves no trace in it.
+// It keeps everything in the space's database, so a transaction that fails leaves
+// no trace in it. In memory are only records that it has decoded, each with its octets.
 //
 // A right is what an event's membership frontier gives: the membership events
 // that the latest non-empty auth along the event's own chain names, and all in
@@ -105,7 +106,18 @@ var errMembers = errors.New("security: damaged membership record")
 // The caller presents events in causal order, those that auth names included. It
 // has Members [Members.Forget] and judge anew when it finds out that events that
 // were judged are not part of the space's history after all.
-type Members struct{}
+type Members struct {
+	decoded map[zsync.DeviceID]decoded
+}
+
+// decoded is a standing, and the octets that say so.
+type decoded struct {
+	octets []byte
+	member Member
+}
+
+// decodedMax is how many of them are in memory.
+const decodedMax = 256
 
 // OpenMembers returns the fold that tx's database holds, which may be empty. It
 // fails tx when a record of it is damaged.
@@ -121,7 +133,7 @@ func OpenMembers(tx kv.Tx) *Members {
 		}
 		return tx.Err() == nil
 	})
-	return &Members{}
+	return &Members{decoded: make(map[zsync.DeviceID]decoded)}
 }
 
 // Admit judges one event, once, and remembers what it says about membership.
@@ -269,9 +281,8 @@ func (m *Members) stand(tx kv.Tx, a Member) {
 
 // Right returns what a device may do as far as this device knows.
 func (m *Members) Right(tx kv.Tx, device zsync.DeviceID) Right {
-	var s standing
-	get(tx, keyOf(ofDevice, device[:]), &s)
-	return s.Right
+	member, _ := m.member(tx, device)
+	return member.Right
 }
 
 // List returns all members, ascending by device.
@@ -291,10 +302,31 @@ func (m *Members) List(tx kv.Tx) []Member {
 }
 
 func (m *Members) member(tx kv.Tx, device zsync.DeviceID) (Member, bool) {
-	var s standing
-	if !get(tx, keyOf(ofDevice, device[:]), &s) {
+	octets := tx.Get(bucketMembers, keyOf(ofDevice, device[:]))
+	if octets == nil {
 		return Member{}, false
 	}
+	known := m.decoded[device]
+	if !bytes.Equal(known.octets, octets) {
+		known = decoded{bytes.Clone(octets), decodeMember(tx, device, octets)}
+		m.remember(tx, device, known)
+	}
+	return known.member, true
+}
+
+func (m *Members) remember(tx kv.Tx, device zsync.DeviceID, known decoded) {
+	if tx.Err() != nil {
+		return // a damaged record fails each transaction that reads it
+	}
+	if len(m.decoded) >= decodedMax {
+		clear(m.decoded)
+	}
+	m.decoded[device] = known
+}
+
+func decodeMember(tx kv.Tx, device zsync.DeviceID, octets []byte) Member {
+	var s standing
+	read(tx, octets, &s)
 	member := Member{Device: device, Right: s.Right}
 	if len(s.Cert) > 0 {
 		cert, _, err := decodeCertificate(s.Cert) // judged when it was admitted
@@ -303,7 +335,7 @@ func (m *Members) member(tx kv.Tx, device zsync.DeviceID) (Member, bool) {
 		}
 		member.Cert = cert
 	}
-	return member, true
+	return member
 }
 
 func keyOf(what byte, id []byte) []byte { return append([]byte{what}, id...) }

@@ -304,6 +304,32 @@ func TestTransactionThatFailsLeavesNoTraceOfAMember(t *testing.T) {
 	}))
 }
 
+func TestARightIsThatOfTheRecordAsItIsNow(t *testing.T) {
+	laptop := certOf(t, "laptop")
+	s, _ := founded(t, laptop)
+	var m *Members
+	device := laptop.Device()
+	key := keyOf(ofDevice, device[:])
+	for _, right := range []Right{RightAdmin, RightFull, RightAdmin} {
+		ok(t, s.store.Update(func(tx kv.Tx) error {
+			if m == nil {
+				m = OpenMembers(tx)
+			}
+			put(tx, key, standing{right, laptop.Encoded})
+			expect(t, m.Right(tx, device), right)
+			expect(t, m.List(tx)[0].Cert.Name, laptop.Name)
+			return nil
+		}))
+	}
+	for range 2 { // a damaged one is not remembered
+		refused(t, s.store.Update(func(tx kv.Tx) error {
+			tx.Put(bucketMembers, key, []byte("damaged"))
+			m.Right(tx, device)
+			return nil
+		}), errMembers)
+	}
+}
+
 func TestForgottenMembersAreJudgedAnewFromNothing(t *testing.T) {
 	laptop, box := certOf(t, "laptop"), certOf(t, "box")
 	s, genesis := founded(t, laptop)
