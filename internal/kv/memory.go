@@ -2,6 +2,7 @@ package kv
 
 import (
 	"errors"
+	"maps"
 	"strings"
 
 	"github.com/tidwall/btree"
@@ -11,21 +12,27 @@ import (
 // next, so [Memory.Image] can bring back what a disk would have: the last
 // commit, and nothing of a transaction under way.
 type Memory struct {
-	committed *btree.Map[string, string]
+	committed map[string]*bucket // nothing of it is ever changed
+	lending   [][]byte           // memory to lend slices from, for the next transaction
 	// Commit, where set, is called before each commit; an error makes the
 	// transaction fail as a full or broken disk would.
 	Commit func() error
 }
 
+type bucket = btree.Map[string, string]
+
+// bucketDegree makes the nodes small: each transaction copies those that it changes.
+const bucketDegree = 8
+
 var _ Store = (*Memory)(nil)
 
 // NewMemory returns an empty Store.
-func NewMemory() *Memory { return &Memory{committed: new(btree.Map[string, string])} }
+func NewMemory() *Memory { return &Memory{} }
 
 // Update implements [Store].
 func (m *Memory) Update(f func(Tx) error) error {
-	tx := &memoryTx{pairs: m.committed.Copy()}
-	if err := tx.run(f); err != nil {
+	tx := &memoryTx{committed: m.committed}
+	if err := m.run(tx, f); err != nil {
 		return err
 	}
 	if tx.writes == 0 {
@@ -36,14 +43,16 @@ func (m *Memory) Update(f func(Tx) error) error {
 			return err
 		}
 	}
-	m.committed = tx.pairs
+	next := make(map[string]*bucket, len(m.committed)+len(tx.changed))
+	maps.Copy(next, m.committed)
+	maps.Copy(next, tx.changed)
+	m.committed = next
 	return nil
 }
 
 // View implements [Store].
 func (m *Memory) View(f func(Tx) error) error {
-	tx := &memoryTx{pairs: m.committed.Copy(), readOnly: true}
-	return tx.run(f)
+	return m.run(&memoryTx{committed: m.committed, readOnly: true}, f)
 }
 
 // Close implements [Store].
@@ -51,41 +60,93 @@ func (m *Memory) Close() error { return nil }
 
 // Image returns an independent Store with what is committed now: what another
 // machine, or this one after a crash, would open.
-func (m *Memory) Image() *Memory { return &Memory{committed: m.committed.Copy()} }
-
-// memoryTx keeps bucket and key in one string, the bucket ended by a NUL.
-type memoryTx struct {
-	pairs    *btree.Map[string, string]
-	readOnly bool
-	writes   int
-	err      error
-	lent     [][]byte // every slice returned
-}
+func (m *Memory) Image() *Memory { return &Memory{committed: m.committed} }
 
 // run calls f and then spoils what f was lent, as the pages of a database file
 // are used again: whoever keeps a slice beyond its transaction finds rubbish in
-// it, in each test and not on a bad day.
-func (tx *memoryTx) run(f func(Tx) error) error {
+// it, or what a later one was lent, in each test and not on a bad day.
+func (m *Memory) run(tx *memoryTx, f func(Tx) error) error {
+	tx.lending, m.lending = m.lending, nil
 	defer func() {
-		for _, slice := range tx.lent {
-			for i := range slice {
-				slice[i] ^= 0xdb
-			}
+		for _, octets := range tx.lending {
+			spoil(octets)
+		}
+		m.lending = tx.lending[:min(len(tx.lending), 1)]
+		for i := range m.lending {
+			m.lending[i] = m.lending[i][:0]
 		}
 	}()
 	return errors.Join(f(tx), tx.err)
 }
 
-func (tx *memoryTx) lend(s string) []byte {
-	slice := []byte(s)
-	tx.lent = append(tx.lent, slice)
-	return slice
+func spoil(octets []byte) {
+	for at := 0; at < len(octets); {
+		at += copy(octets[at:], rubbish)
+	}
 }
 
-func joined(bucket string, key []byte) string { return bucket + "\x00" + string(key) }
+var rubbish = strings.Repeat("\xdb", 4096)
+
+// memoryTx is a transaction on what is committed, with what it has changed itself.
+type memoryTx struct {
+	committed map[string]*bucket
+	changed   map[string]*bucket
+	readOnly  bool
+	writes    int
+	err       error
+	lending   [][]byte // every slice returned is a part of one of these
+}
+
+// lendingBytes is how much memory is taken at a time to lend slices from.
+const lendingBytes = 32 << 10
+
+func (tx *memoryTx) lend(s string) []byte {
+	last := len(tx.lending) - 1
+	if last < 0 || cap(tx.lending[last])-len(tx.lending[last]) < len(s) {
+		tx.lending = append(tx.lending, make([]byte, 0, max(lendingBytes, len(s))))
+		last++
+	}
+	from := len(tx.lending[last])
+	octets := append(tx.lending[last], s...)
+	tx.lending[last] = octets
+	return octets[from:len(octets):len(octets)]
+}
+
+// seen returns a bucket as the transaction sees it; nil where it is empty.
+func (tx *memoryTx) seen(name string) *bucket {
+	if b := tx.changed[name]; b != nil {
+		return b
+	}
+	return tx.committed[name]
+}
+
+// own returns a bucket that the transaction may change.
+func (tx *memoryTx) own(name string) *bucket {
+	b := tx.changed[name]
+	if b == nil {
+		if b = tx.committed[name]; b != nil {
+			b = b.Copy()
+		} else {
+			b = btree.NewMap[string, string](bucketDegree)
+		}
+		tx.set(name, b)
+	}
+	return b
+}
+
+func (tx *memoryTx) set(name string, b *bucket) {
+	if tx.changed == nil {
+		tx.changed = make(map[string]*bucket)
+	}
+	tx.changed[name] = b
+}
 
 func (tx *memoryTx) Get(bucket string, key []byte) []byte {
-	value, found := tx.pairs.Get(joined(bucket, key))
+	b := tx.seen(bucket)
+	if b == nil {
+		return nil
+	}
+	value, found := b.Get(string(key))
 	if !found {
 		return nil
 	}
@@ -98,7 +159,7 @@ func (tx *memoryTx) Put(bucket string, key, value []byte) {
 		return
 	}
 	tx.writes++
-	tx.pairs.Set(joined(bucket, key), string(value))
+	tx.own(bucket).Set(string(key), string(value))
 }
 
 func (tx *memoryTx) Delete(bucket string, key []byte) {
@@ -106,23 +167,34 @@ func (tx *memoryTx) Delete(bucket string, key []byte) {
 		tx.Fail(ErrReadOnly)
 		return
 	}
-	if _, there := tx.pairs.Delete(joined(bucket, key)); there {
+	b := tx.seen(bucket)
+	if b == nil {
+		return
+	}
+	if _, there := b.Get(string(key)); there {
 		tx.writes++
+		tx.own(bucket).Delete(string(key))
 	}
 }
 
-// Scan looks again from where it was whenever yield has written: all buckets
-// share one tree, and a tree must not change under an iteration.
+// Scan looks again from where it was whenever yield has written: a tree must not
+// change under an iteration.
 func (tx *memoryTx) Scan(bucket string, from []byte, yield func(key, value []byte) bool) {
-	prefix, next := bucket+"\x00", joined(bucket, from)
+	next := string(from)
 	for again := true; again; {
+		b := tx.seen(bucket)
+		if b == nil {
+			return
+		}
 		again = false
 		writes := tx.writes
-		tx.pairs.Ascend(next, func(key, value string) bool {
-			if !strings.HasPrefix(key, prefix) || !yield(tx.lend(key[len(prefix):]), tx.lend(value)) {
+		b.Ascend(next, func(key, value string) bool {
+			if !yield(tx.lend(key), tx.lend(value)) {
 				return false
 			}
-			next, again = key+"\x00", tx.writes != writes
+			if again = tx.writes != writes; again {
+				next = key + "\x00"
+			}
 			return !again
 		})
 	}
@@ -137,17 +209,15 @@ func (tx *memoryTx) Seek(bucket string, from []byte) (key, value []byte) {
 }
 
 func (tx *memoryTx) Last(bucket string) (key, value []byte) {
-	prefix := bucket + "\x00"
-	tx.pairs.Descend(bucket+"\x01", func(k, v string) bool {
-		if k == bucket+"\x01" {
-			return true
-		}
-		if len(k) >= len(prefix) && k[:len(prefix)] == prefix {
-			key, value = tx.lend(k[len(prefix):]), tx.lend(v)
-		}
-		return false
-	})
-	return key, value
+	b := tx.seen(bucket)
+	if b == nil {
+		return nil, nil
+	}
+	k, v, found := b.Max()
+	if !found {
+		return nil, nil
+	}
+	return tx.lend(k), tx.lend(v)
 }
 
 func (tx *memoryTx) Drop(bucket string) {
@@ -155,13 +225,9 @@ func (tx *memoryTx) Drop(bucket string) {
 		tx.Fail(ErrReadOnly)
 		return
 	}
-	var keys [][]byte
-	tx.Scan(bucket, nil, func(key, _ []byte) bool {
-		keys = append(keys, key)
-		return true
-	})
-	for _, key := range keys {
-		tx.Delete(bucket, key)
+	if b := tx.seen(bucket); b != nil && b.Len() > 0 {
+		tx.writes += b.Len()
+		tx.set(bucket, btree.NewMap[string, string](bucketDegree))
 	}
 }
 

@@ -2,6 +2,7 @@ package kv_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/zsync/zsync/internal/kv"
@@ -55,4 +56,29 @@ func TestImageIsIndependent(t *testing.T) {
 	put(t, image, "a", "b", "3")
 	expectPairs(t, store, "a", "a=2")
 	expectPairs(t, image, "a", "a=1", "b=3")
+}
+
+func TestWhatATransactionLentIsRubbishAfterIt(t *testing.T) {
+	store := kv.NewMemory()
+	big := strings.Repeat("big", 100_000)
+	put(t, store, "a", "key", "value", "more", big)
+	for range 3 {
+		var kept [][]byte
+		must(t, store.View(func(tx kv.Tx) error {
+			kept = append(kept, tx.Get("a", []byte("key")), tx.Get("a", []byte("more")))
+			tx.Scan("a", nil, func(key, value []byte) bool {
+				kept = append(kept, key, value)
+				return true
+			})
+			if last := append(kept[0], "longer"...); string(kept[1]) != big || string(last) != "valuelonger" {
+				t.Errorf("%q and %.9q became one another", last, kept[1])
+			}
+			return nil
+		}))
+		for i, octets := range kept {
+			if text := string(octets); text == "key" || text == "more" || text == "value" || text == big {
+				t.Errorf("slice %d still holds %.9q", i, text)
+			}
+		}
+	}
 }
