@@ -66,7 +66,6 @@ type Root struct {
 	// unlocked is the directory of what is writable for the length of a batch.
 	unlocked Dir
 	clock    clock
-	buffers  sync.Pool // *[bufferBytes]byte
 	// applying is a mutex because the caller of Apply waits for its results
 	// anyway, and two batches must not move the same names at once.
 	applying sync.Mutex
@@ -80,7 +79,6 @@ type Root struct {
 // Root owns disk from then on, and closes it too when Open fails.
 func Open(disk FS, opt Options) (*Root, error) {
 	r := &Root{fs: disk, reserve: opt.Reserve}
-	r.buffers.New = func() any { return new([bufferBytes]byte) }
 	if err := r.open(opt); err != nil {
 		_ = r.Close() // what is reported is why it could not be opened
 		return nil, fmt.Errorf("store: open folder: %w", err)
@@ -289,10 +287,13 @@ func (r *Root) Close() error {
 	return errors.Join(failed, r.fs.Close())
 }
 
+// buffers are those of all folders: a folder that is quiet keeps none for itself.
+var buffers = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
+
 // buffer lends bufferBytes octets; they go back with the returned function.
 func (r *Root) buffer() ([]byte, func()) {
-	lent := r.buffers.Get().(*[bufferBytes]byte)
-	return lent[:], func() { r.buffers.Put(lent) }
+	lent := buffers.Get().(*[bufferBytes]byte)
+	return lent[:], func() { buffers.Put(lent) }
 }
 
 // place checks that path is one that a folder may hold, and takes it apart. On
