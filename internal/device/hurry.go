@@ -20,6 +20,9 @@ func (l *LinkMachine) hurry(now time.Time) {
 		return
 	}
 	l.hurryAt = time.Time{}
+	if !l.pending {
+		return
+	}
 	for _, record := range l.trust.Records() {
 		if record.State != security.Pending || len(record.Addresses) == 0 || !now.Before(record.Since.Add(hurryFor)) {
 			continue

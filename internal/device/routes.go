@@ -38,7 +38,7 @@ func (t *transfers) entered(now time.Time, record security.Record, host string, 
 	if record.Device.Compare(t.self) < 0 {
 		r.dialAt = now.Add(otherSideWait)
 	}
-	t.routes[record.Device] = r
+	t.routes[record.Device], t.here = r, nil
 }
 
 // exited notes that the device of a key is gone, and closes its sessions.
@@ -53,6 +53,7 @@ func (t *transfers) exited(now time.Time, key zsync.Key) {
 	for device, r := range t.routes {
 		if r.record.Key == key {
 			delete(t.routes, device)
+			t.here = nil
 		}
 	}
 }
@@ -89,6 +90,10 @@ func (t *transfers) connecting(device zsync.DeviceID) bool {
 	return false
 }
 
+// devices returns who is here, ascending. The slice is never changed.
 func (t *transfers) devices() []zsync.DeviceID {
-	return slices.SortedFunc(maps.Keys(t.routes), zsync.DeviceID.Compare)
+	if t.here == nil {
+		t.here = slices.SortedFunc(maps.Keys(t.routes), zsync.DeviceID.Compare)
+	}
+	return t.here
 }

@@ -225,6 +225,9 @@ func (t *transfers) drain(now time.Time, l *LinkMachine) {
 
 // flush hands what a session received in this turn to the disk workers.
 func (t *transfers) flush(s *session) {
+	if len(s.pieces) == 0 {
+		return
+	}
 	for _, space := range sortedSpaces(spacesOf(s.pieces)) {
 		t.out = append(t.out, Effect{Address{Part: Disk, Space: space}, *s.pieces[space]})
 	}

@@ -31,7 +31,9 @@ type transfers struct {
 	conns    zre.Conn
 	sessions map[zre.Conn]*session
 	routes   map[zsync.DeviceID]*route
-	queue    [8][]*batch // by priority
+	order    []*session       // sessions ascending by conn; nil: not known
+	here     []zsync.DeviceID // of routes, ascending; nil: not known
+	queue    [8][]*batch      // by priority
 	dial     []zre.Dial
 	hangup   []zre.Conn
 	out      []Effect
@@ -133,7 +135,7 @@ func (t *transfers) add(now time.Time, conn zre.Conn, record security.Record, di
 		fm:       filemq.NewSession(now, filemq.Config{WindowMax: windowBytesMax}, dialled),
 		requests: make(map[uint32]*batch), pieces: make(map[zsync.SpaceID]*StagePieces),
 	}
-	t.sessions[conn] = s
+	t.sessions[conn], t.order = s, nil
 	return s
 }
 
@@ -141,6 +143,7 @@ func (t *transfers) add(now time.Time, conn zre.Conn, record security.Record, di
 func (t *transfers) drop(now time.Time, s *session) {
 	t.flush(s)
 	delete(t.sessions, s.conn)
+	t.order = nil
 	for _, req := range slices.Sorted(maps.Keys(s.requests)) {
 		t.requeue(s.requests[req], s.peer, false)
 	}
@@ -225,6 +228,9 @@ func (t *transfers) send(s *session, frames [][]byte) {
 
 // serve passes a peer's reads on to the folders that they are about.
 func (t *transfers) serve(now time.Time, s *session, reads []filemq.Read) {
+	if len(reads) == 0 {
+		return
+	}
 	bySpace := make(map[zsync.SpaceID][]ReadPart)
 	for _, q := range reads {
 		bySpace[q.Space] = append(bySpace[q.Space], ReadPart{
@@ -259,8 +265,13 @@ func (t *transfers) supplied(now time.Time, in Supply) {
 	t.settle(now, s)
 }
 
+// sorted returns the sessions, ascending by conn. The slice is never changed: who
+// goes through it may add and drop sessions.
 func (t *transfers) sorted() []*session {
-	return slices.SortedFunc(maps.Values(t.sessions), func(a, b *session) int { return cmp.Compare(a.conn, b.conn) })
+	if t.order == nil {
+		t.order = slices.SortedFunc(maps.Values(t.sessions), func(a, b *session) int { return cmp.Compare(a.conn, b.conn) })
+	}
+	return t.order
 }
 
 func (t *transfers) stop(now time.Time) {
