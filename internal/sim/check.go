@@ -243,14 +243,15 @@ type entry struct {
 	at        time.Time
 	node      *Node
 	head      string // its first line
-	destroyed bool   // by a person, or by a power cut before it was quiet
+	octets    int
+	destroyed bool // by a person, or by a power cut before it was quiet
 }
 
 // NewLedger returns an empty ledger.
 func NewLedger(w *World) *Ledger { return &Ledger{world: w, written: make(map[[32]byte]*entry)} }
 
 func (l *Ledger) wrote(n *Node, data []byte) {
-	l.written[sha256.Sum256(data)] = &entry{at: l.world.now, node: n, head: headOf(data)}
+	l.written[sha256.Sum256(data)] = &entry{at: l.world.now, node: n, head: headOf(data), octets: len(data)}
 }
 
 // gone notes that a person is about to destroy what is at path on a device. What
@@ -321,8 +322,19 @@ func holds(n *Node, sum [32]byte, kept bool) bool {
 	})
 }
 
-// Check says which content was lost: quiet, not destroyed by a person, and on no
-// device any more, in a tree or a versions area.
+// LostError says that what a person wrote is on no device any more.
+type LostError struct {
+	Octets int
+	first  *entry // of the contents that were lost
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("lost: %d octets, the first of them %q, written on %s at %s",
+		e.Octets, e.first.head, e.first.node.Name, e.first.at.Sub(start))
+}
+
+// Check says which content was lost, by a [LostError]: quiet, not destroyed by a
+// person, and on no device any more, in a tree or a versions area.
 func (l *Ledger) Check() error {
 	here := make(map[[32]byte]bool)
 	for _, n := range l.world.Nodes {
@@ -330,12 +342,20 @@ func (l *Ledger) Check() error {
 			here[sum] = true
 		}
 	}
+	var lost LostError
 	for sum, e := range l.written {
-		if !e.destroyed && !here[sum] && l.world.now.Sub(e.at) > quiet {
-			return fmt.Errorf("lost: %q, written on %s at %s", e.head, e.node.Name, e.at.Sub(start))
+		if e.destroyed || here[sum] || l.world.now.Sub(e.at) <= quiet {
+			continue
+		}
+		lost.Octets += e.octets
+		if lost.first == nil || e.at.Before(lost.first.at) || e.at.Equal(lost.first.at) && e.head < lost.first.head {
+			lost.first = e
 		}
 	}
-	return nil
+	if lost.first == nil {
+		return nil
+	}
+	return &lost
 }
 
 // contents returns every content of a disk's tree and versions area.

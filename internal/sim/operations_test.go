@@ -3,9 +3,11 @@ package sim_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,7 +20,7 @@ import (
 
 const (
 	firstSeed  = 1_000_000
-	operations = 15_000 // that people do in one run, where ZSYNC_OPS does not say
+	operations = 50_000 // that people do in one run, where ZSYNC_OPS does not say
 	enough     = 10_000 // for everything to have happened
 	perWorld   = 1_000
 	rounds     = 2 // of everything going wrong and then nothing, in each world
@@ -35,6 +37,10 @@ type tally struct {
 	fired map[sim.Fault]int
 	done  map[sim.Action]int
 	time  time.Duration
+
+	worlds, lost int // worlds in all, octets that are nowhere any more
+	red          []uint64
+	out          io.Writer // a line for each world; nil: for none
 }
 
 func (s *tally) add(ops int, w *sim.World, load *sim.Workload, took time.Duration) {
@@ -50,6 +56,25 @@ func (s *tally) add(ops int, w *sim.World, load *sim.Workload, took time.Duratio
 	}
 }
 
+// ended takes down how a world ended.
+func (s *tally) ended(seed uint64, ops int, err error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.worlds++
+	what := "no violation"
+	var lost *sim.LostError
+	if errors.As(err, &lost) {
+		s.lost += lost.Octets
+	}
+	if err != nil {
+		s.red = append(s.red, seed)
+		what = "VIOLATION: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	if s.out != nil {
+		fmt.Fprintf(s.out, "world %d: %d operations, %s\n", seed, ops, what)
+	}
+}
+
 // number returns what an environment variable says, or else.
 func number(name string, otherwise uint64) uint64 {
 	n, err := strconv.ParseUint(os.Getenv(name), 10, 64)
@@ -60,19 +85,25 @@ func number(name string, otherwise uint64) uint64 {
 }
 
 // TestFiveDevicesAndEveryFaultLoseNothing runs as many operations as ZSYNC_OPS says,
-// in worlds whose seeds begin with ZSYNC_FIRST.
+// in worlds whose seeds begin with ZSYNC_FIRST. Where ZSYNC_OPS is set, it prints a
+// line for each world as it ends.
 func TestFiveDevicesAndEveryFaultLoseNothing(t *testing.T) {
 	t.Parallel()
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small, and there are many
 	worlds := (number("ZSYNC_OPS", operations) + perWorld - 1) / perWorld
 	first := number("ZSYNC_FIRST", 0)
 	all := &tally{fired: make(map[sim.Fault]int), done: make(map[sim.Action]int)}
+	if os.Getenv("ZSYNC_OPS") != "" {
+		all.out = os.Stdout
+	}
 	seeds := make(chan uint64)
 	var group sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for seed := range seeds {
-				if err := misuse(seed, all); err != nil {
+				ops, err := misuse(seed, all)
+				all.ended(seed, ops, err)
+				if err != nil {
 					t.Errorf("seed %d: %v", seed, err)
 				}
 			}
@@ -107,7 +138,9 @@ func (s *tally) atLeast(fault sim.Fault) int {
 
 // tell fails where something that could happen did not, or hardly: no test has seen it.
 func (s *tally) tell(t *testing.T) {
-	t.Logf("%d operations in %s of virtual time", s.ops, s.time)
+	slices.Sort(s.red)
+	t.Logf("%d operations in %d worlds and %s of virtual time: %d octets lost, %d violations %v",
+		s.ops, s.worlds, s.time, s.lost, len(s.red), s.red)
 	for _, action := range sim.Actions() {
 		t.Logf("%8d  %s", s.done[action], action)
 		if s.done[action] == 0 && s.ops >= enough {
@@ -123,7 +156,7 @@ func (s *tally) tell(t *testing.T) {
 }
 
 // misuse has people use one world while everything goes wrong in it.
-func misuse(seed uint64, all *tally) (err error) {
+func misuse(seed uint64, all *tally) (ops int, err error) {
 	defer func() {
 		if what := recover(); what != nil {
 			err = fmt.Errorf("panic: %v %s", what, debug.Stack())
@@ -132,11 +165,10 @@ func misuse(seed uint64, all *tally) (err error) {
 	w := sim.NewWorld(firstSeed+seed, disk.Carry)
 	load, err := five(w)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	nemesis := sim.NewNemesis(w, load.Ledger)
 	restrict(nemesis)
-	ops := 0
 	began := w.Now()
 	defer func() { all.add(ops, w, load, w.Now().Sub(began)) }()
 	for round := range rounds {
@@ -145,15 +177,15 @@ func misuse(seed uint64, all *tally) (err error) {
 			ops += load.Burst()
 			nemesis.Strike()
 			if err := w.Run(w.Gap()); err != nil {
-				return fmt.Errorf("operation %d: %w", ops, err)
+				return ops, fmt.Errorf("operation %d: %w", ops, err)
 			}
 		}
 		nemesis.Mend()
 		if err := peace(w, load); err != nil {
-			return fmt.Errorf("after %d operations: %w", ops, err)
+			return ops, fmt.Errorf("after %d operations: %w", ops, err)
 		}
 	}
-	return nil
+	return ops, nil
 }
 
 // restrict leaves of all that goes wrong only what ZSYNC_FAULTS names, separated by
