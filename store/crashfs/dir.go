@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
-	"slices"
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/store"
@@ -33,7 +31,7 @@ func (d *dir) Names() ([]string, error) {
 		return nil, err
 	}
 	defer d.fs.mu.Unlock()
-	return slices.Sorted(maps.Keys(d.node.entries)), nil
+	return d.node.names(), nil
 }
 
 func (d *dir) Stat(name string) (store.Stat, error) {

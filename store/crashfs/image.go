@@ -3,7 +3,6 @@ package crashfs
 import (
 	"bytes"
 	"maps"
-	"slices"
 
 	"github.com/zsync/zsync"
 )
@@ -28,14 +27,13 @@ func (n *node) copied(seen map[*node]*node) *node {
 	}
 	c := &node{kind: n.kind, inode: n.inode, birthNS: n.birthNS, target: n.target, meta: n.meta, sum: n.sum}
 	seen[n] = c
-	c.data = bytes.Clone(n.data)
-	c.known = bytes.Clone(n.data)
+	c.data, c.known = bytes.Clone(n.data), bytes.Clone(n.data)
 	if n.kind == zsync.TypeDir {
 		c.entries = make(map[string]*node, len(n.entries))
-		for _, name := range slices.Sorted(maps.Keys(n.entries)) {
+		for _, name := range n.names() {
 			c.entries[name] = n.entries[name].copied(seen)
 		}
 	}
-	c.disk.meta, c.disk.data, c.disk.entries = c.meta, bytes.Clone(n.data), maps.Clone(c.entries)
+	c.disk.meta, c.disk.data, c.disk.entries = c.meta, c.known, maps.Clone(c.entries)
 	return c
 }

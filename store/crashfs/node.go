@@ -2,7 +2,6 @@ package crashfs
 
 import (
 	"bytes"
-	"maps"
 	"slices"
 
 	"github.com/zsync/zsync"
@@ -22,7 +21,8 @@ type node struct {
 	sum     *[32]byte // of data; nil: not known
 
 	// known is what the kernel takes the disk's bytes to be: after a sync that
-	// failed it is wrong.
+	// failed it is wrong. It may be the same memory as disk.data: neither changes
+	// in place.
 	known []byte
 	disk  struct {
 		meta    meta
@@ -62,7 +62,10 @@ func (n *node) stat() store.Stat {
 func (n *node) writeOut() {
 	n.disk.meta = n.meta
 	n.disk.data = n.mixed(func(int) bool { return true }, len(n.data))
-	n.known = bytes.Clone(n.data)
+	n.known = n.disk.data
+	if !bytes.Equal(n.known, n.data) {
+		n.known = bytes.Clone(n.data)
+	}
 }
 
 // mixed returns the bytes that the disk has when those pages were written that
@@ -89,7 +92,17 @@ func pageOf(data []byte, from int) []byte {
 // each calls do for a node and all that the program sees below it, in order.
 func (n *node) each(do func(*node)) {
 	do(n)
-	for _, name := range slices.Sorted(maps.Keys(n.entries)) {
+	for _, name := range n.names() {
 		n.entries[name].each(do)
 	}
+}
+
+// names returns the names in a directory, ascending.
+func (n *node) names() []string {
+	names := make([]string, 0, len(n.entries))
+	for name := range n.entries {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }

@@ -3,7 +3,6 @@ package crashfs
 import (
 	"bytes"
 	"crypto/sha256"
-	"maps"
 	"slices"
 	"strings"
 
@@ -213,7 +212,7 @@ func (u User) Paths(path string, without ...string) []string {
 }
 
 func (n *node) paths(paths []string, at string, without []string) []string {
-	for _, name := range slices.Sorted(maps.Keys(n.entries)) {
+	for _, name := range n.names() {
 		path := name
 		if at != "" {
 			path = at + "/" + name
