@@ -20,27 +20,42 @@ func (t *transfers) fetch(in Fetch) {
 	}
 }
 
-// unfetch takes back what was asked of some contents: from the queue, and from
-// the peers where a whole request is about one of them.
+// unfetch takes back what was asked of some contents, from the queue and from the
+// peers: what a peer has yet to answer would be asked of another one when it does not.
 func (t *transfers) unfetch(now time.Time, in Unfetch) {
-	unwanted := make(map[zsync.Digest]bool, len(in.Contents))
+	contents := make(map[zsync.Digest]bool, len(in.Contents))
 	for _, content := range in.Contents {
-		unwanted[content] = true
+		contents[content] = true
 	}
+	unwanted := func(i Item) bool { return contents[i.content()] }
 	for prio := range t.queue {
 		for _, b := range t.queue[prio] {
 			if b.space == in.Space {
-				b.items = slices.DeleteFunc(b.items, func(i Item) bool { return unwanted[i.content()] })
+				b.items = slices.DeleteFunc(b.items, unwanted)
 			}
 		}
 		t.queue[prio] = slices.DeleteFunc(t.queue[prio], func(b *batch) bool { return len(b.items) == 0 })
 	}
 	for _, s := range t.sorted() {
 		for _, req := range slices.Sorted(maps.Keys(s.requests)) {
-			if b := s.requests[req]; b.space == in.Space && unwanted[b.of] {
-				s.fm.Cancel(now, req)
+			if s.requests[req].space == in.Space {
+				s.forgo(now, req, unwanted)
 			}
 		}
+	}
+}
+
+// forgo settles items of a request that nobody waits for any more. Where none is left
+// the peer hears of it.
+func (s *session) forgo(now time.Time, req uint32, unwanted func(Item) bool) {
+	b := s.requests[req]
+	for i, item := range b.items {
+		if !item.Hash.IsZero() && unwanted(item) {
+			s.take(req, uint16(i))
+		}
+	}
+	if b.left == 0 {
+		s.fm.Cancel(now, req)
 	}
 }
 

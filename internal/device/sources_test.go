@@ -328,6 +328,21 @@ func TestWhatIsNoLongerWantedIsNotAskedFor(t *testing.T) {
 	d.expect("asked for after the folder closed", d.far['a'].asked, "y")
 }
 
+// Had the folder of a device that is in sync asked for it, the other would bring it
+// a minute later: a write to the disk for nothing.
+func TestWhatIsNoLongerWantedIsNotAskedElsewhereWhenThePeerDoesNotAnswer(t *testing.T) {
+	d := newDesk(t, "ab")
+	d.far['a'].mute = true
+	d.have('b', "x", "y", "z")
+	d.want('a', "x", "y")
+	d.want('a', "z")
+	d.unfetch(d.now, Unfetch{Space: spaceNamed(1), Contents: []zsync.Digest{digestOf("x"), digestOf("z")}})
+	d.run()
+	d.fact(d.now, NetFact{Kind: NetClosed, Conn: d.far['a'].conn}, nil)
+	d.run()
+	d.expect("the other was asked for", d.far['b'].asked, "y")
+}
+
 func TestPiecesOfAContentThatIsNoLongerWantedAreNotAskedElsewhere(t *testing.T) {
 	d := newDesk(t, "ab")
 	d.far['a'].mute = true
