@@ -48,6 +48,34 @@ func TestTwoEventsWithOneSeqCutTheirWriterBeforeThem(t *testing.T) {
 	}
 }
 
+func TestWhatLiesPastACutCanBeRead(t *testing.T) {
+	ann, bob, twin, _ := forked(t)
+	past := func() (ids []zsync.EventID) {
+		ann.do(func(tx kv.Tx) error {
+			ann.log.EachPastCut(tx, func(e Event) bool {
+				ids = append(ids, e.ID)
+				return true
+			})
+			return nil
+		})
+		return ids
+	}
+	ann.merge(bob.all()...)
+	if ids := past(); len(ids) > 0 {
+		t.Errorf("%d events lie past a cut, and there is none", len(ids))
+	}
+	ann.merge(twin.all()...)
+	ids := past()
+	for _, id := range ids {
+		if counts(ann, Event{ID: id}) {
+			t.Errorf("%s counts", id)
+		}
+	}
+	if len(ids) != 3 {
+		t.Errorf("%d events lie past the cut", len(ids))
+	}
+}
+
 func TestBothBranchesInOneMergeNeedNoRefold(t *testing.T) {
 	ann, bob, twin, _ := forked(t)
 	m := ann.merge(slices.Concat(bob.all(), twin.all())...)

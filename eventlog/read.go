@@ -63,6 +63,22 @@ func (l *Log) Forked(tx kv.Tx) (writers []zsync.WriterID) {
 	return writers
 }
 
+// EachPastCut yields the events here that lie past the cut of a writer that signed two
+// events with one seq, though their author had the right to them: they have no
+// meaning, but their author said them. It is over when yield returns false. Events are
+// valid until the transaction ends.
+func (l *Log) EachPastCut(tx kv.Tx, yield func(Event) bool) {
+	for _, w := range l.writers {
+		for seq := w.Cut + 1; w.forked() && seq <= w.Head.Seq; seq++ {
+			e, found := l.event(tx, w, seq)
+			admitted := tx.Get(bucketVoid, position(w, seq)) == nil
+			if !found || admitted && !yield(e) {
+				return
+			}
+		}
+	}
+}
+
 // Regressed reports whether a peer claims that events of a writer were lost here:
 // that it holds event seq, whose id begins with prefix, and this log has not got
 // it. Only the event itself proves it. A writer that was cut never regresses.

@@ -130,6 +130,11 @@ func (b *box) logBody(tx kv.Tx) bool {
 	if body == nil {
 		return false
 	}
+	b.logged(tx, h, body)
+	return true
+}
+
+func (b *box) logged(tx kv.Tx, h zsync.Header, body []byte) {
 	h.BodyHash = sha256.Sum256(body)
 	ev := eventlog.Event{ID: eventID(h), Header: h, Author: zsync.DeviceID{b.letter, 0xde}, Body: body}
 	b.keep(ev)
@@ -137,7 +142,6 @@ func (b *box) logBody(tx kv.Tx) bool {
 		b.t.Fatalf("%c: fold: %v", b.letter, err)
 	}
 	b.rep.Logged(tx, ev)
-	return true
 }
 
 func (b *box) logConfirm(tx kv.Tx) bool {

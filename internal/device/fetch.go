@@ -32,7 +32,8 @@ const (
 type fetcher struct {
 	space   zsync.SpaceID
 	wants   map[zsync.Digest]*want
-	unhad   unhad // nobody had these
+	unhad   unhad          // nobody had these
+	lacking []zsync.Digest // nor these, which nobody has judged yet: see giveUp
 	resumed int64 // chunks found whole in staging files
 	reused  int64 // chunks copied from other files of the folder
 }
@@ -43,6 +44,7 @@ type want struct {
 	nodes  []listRef      // list nodes to read, the next one last
 	chunks map[int64]Item // chunks asked for, by offset
 	unhad  bool           // every device that was connected then has said that it lacks some of it
+	lacked bool           // the same, of any time
 }
 
 // listRef is a list node and the place in the content of what it names.

@@ -24,13 +24,19 @@ func (f *FolderMachine) record(tx kv.Tx, now time.Time) error {
 		writer, seq := s.log.Next(tx)
 		body := f.replica.Body(tx, writer, seq)
 		if body == nil {
-			return f.recordConfirms(tx, now)
+			break
 		}
 		if err := f.write(tx, now, zsync.KindFS, body); err != nil {
 			return err
 		}
 	}
-	return nil
+	if !may {
+		return nil
+	}
+	if err := f.giveUp(tx, now); err != nil {
+		return err
+	}
+	return f.recordConfirms(tx, now)
 }
 
 // recordConfirms appends what a person has confirmed.

@@ -68,6 +68,9 @@ func (x *fetcher) newcomer() {
 // unfetched keeps items that nobody had, to ask again later, but not so many that
 // nothing else could be asked for.
 func (f *FolderMachine) unfetched(tx kv.Tx, now time.Time, items []Item) {
+	for _, item := range items {
+		f.fetch.lacks(item)
+	}
 	others := f.fetch.unhad.add(now, items)
 	for _, item := range items[:len(items)-len(others)] {
 		if w := f.fetch.wants[item.content()]; w != nil {

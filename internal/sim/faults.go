@@ -123,6 +123,16 @@ func (n *Node) become(im *image) {
 	}
 }
 
+// KeepHome returns what ends the program and puts the home as it is now in the place of
+// the one that the device has then. Nothing tells the device of that.
+func (n *Node) KeepHome() (putBack func()) {
+	kept := n.image(false)
+	return func() {
+		n.Kill()
+		n.become(kept)
+	}
+}
+
 // LoseDatabases ends the program and takes away the databases of its folders.
 func (n *Node) LoseDatabases() {
 	n.Kill()

@@ -1,0 +1,61 @@
+package replica
+
+import (
+	"testing"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
+	"github.com/zsync/zsync/internal/kv"
+)
+
+// giveUp has a box give up the contents that nobody has, by the events that are void.
+func (b *box) giveUp(lacking ...string) {
+	b.t.Helper()
+	var digests []zsync.Digest
+	for _, text := range lacking {
+		digests = append(digests, content(text))
+	}
+	b.fact(func(tx kv.Tx) {
+		h := b.header()
+		body := b.rep.GiveUp(tx, h.Writer, h.Seq, digests, func(yield func(eventlog.Event) bool) {
+			for _, ev := range b.log {
+				if ev.Void && !yield(ev) {
+					return
+				}
+			}
+		})
+		if body != nil {
+			b.logged(tx, h, body)
+		}
+	})
+}
+
+// A file was written, edited twice and written beside, and the second edit is in an
+// event that lies past a cut.
+func TestOnlyWhatWasEndedPastACutAndIsOnNoDiskIsGivenUp(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("x", "zero") })
+	a.fetch = nil
+	a.user().write("x", "one") // which b is never given
+	a.scan()
+	n := len(a.log)
+	a.user().write("x", "two")
+	a.scan()
+	sync(a, b)
+	wantSame(a, b)
+	void(n, a, b)
+	sync(a, b)
+	if b.status().NeedFiles == 0 {
+		t.Fatalf("nobody waits for what was edited away\n%s", b.state())
+	}
+	n = len(b.log)
+	b.giveUp("zero", "two", "some other")
+	b.wantOps(n)
+	b.giveUp("one", "two")
+	b.wantOps(n, OpDel)
+	sync(a, b)
+	wantSame(a, b)
+	a.wantFile("x", "two")
+	a.wantNames("x")
+	b.giveUp("one", "two")
+	b.wantOps(n, OpDel)
+}
