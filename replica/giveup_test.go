@@ -59,3 +59,32 @@ func TestOnlyWhatWasEndedPastACutAndIsOnNoDiskIsGivenUp(t *testing.T) {
 	b.giveUp("one", "two")
 	b.wantOps(n, OpDel)
 }
+
+// What a directory's author said of it counts no more, but the directory is in the
+// folder as before, and so is what this disk has in it.
+func TestWhatWasDeletedInADirectoryIsNotForgottenWhereThatWasMadeAnewPastACut(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.mkdir("dir") })
+	n := len(a.log)
+	a.user().remove("dir")
+	a.scan()
+	a.user().mkdir("dir")
+	a.scan()
+	sync(a, b)
+	cut := len(b.log)
+	a.fetch = nil
+	b.user().write("dir/file", "text")
+	b.scan()
+	b.user().remove("dir/file") // just before the cut is heard of
+	for i := n; i < cut; i++ {
+		a.log[i].Void, b.log[i].Void = true, true
+	}
+	void(len(a.log), a)
+	void(len(b.log), b)
+	b.scan()
+	sync(a, b)
+	wantSame(a, b)
+	if need := a.status().NeedFiles + b.status().NeedFiles; need > 0 {
+		t.Errorf("%d files are waited for\n%s", need, b.state())
+	}
+	a.wantNames("dir")
+}
