@@ -13,16 +13,11 @@ type draft struct {
 	op      Op
 	id      zsync.NodeID // of the node that op creates, where its path tells; else zero
 	after   *onDisk      // with the node and its directory still to be named, where they are new
-	carry   []zsync.Dot  // versions that after has besides this operation's
-	with    int          // … and that of an earlier operation of the body; or withNone, or noDot
+	carry   []zsync.Dot  // versions that after has besides this operation's …
+	noDot   bool         // … which makes none
 	drops   *onDisk      // what D has no more
 	finding *finding     // what is done with, with this operation
 }
-
-const (
-	withNone = -1
-	noDot    = -2 // the operation makes no version
-)
 
 // drafting is one body being written.
 type drafting struct {
@@ -195,7 +190,7 @@ func (d *drafting) put(f *finding, dir dirRef) []draft {
 		if node, shown := d.replica.tree.at(d.tx, dir.node, at.name); shown && d.replica.disk.get(d.tx, mainKey(node)) == nil {
 			op := f.put(dir.id, at.name)
 			op.Node = d.replica.tree.nodeID(d.tx, node)
-			return []draft{{op: op, after: f.onDisk(mainKey(node), at), with: withNone}}
+			return []draft{{op: op, after: f.onDisk(mainKey(node), at)}}
 		}
 	}
 	return []draft{d.create(f, dir)}
@@ -217,7 +212,7 @@ func (d *drafting) create(f *finding, dir dirRef) draft {
 	if op.Create == CreateFresh && f.kind == foundDir {
 		d.dirs[f.path] = dirRef{id: d.replica.tree.opNode(op, d.writer, d.seq, uint32(len(d.drafts)))}
 	}
-	return draft{op: op, id: id, after: f.onDisk(diskKey{}, place{dir.node, name}), with: withNone}
+	return draft{op: op, id: id, after: f.onDisk(diskKey{}, place{dir.node, name})}
 }
 
 // created returns the id of the node that the index-th operation of an event is about.
@@ -261,14 +256,14 @@ func (d *drafting) edit(f *finding, dir dirRef, old *onDisk) []draft {
 		after.mode = old.mode
 	}
 	op.Supersedes = old.dots[:min(len(old.dots), SupersedesMax)]
-	return append([]draft{{op: op, after: after, with: withNone}}, d.dels(old.key.node, old.dots[len(op.Supersedes):])...)
+	return append([]draft{{op: op, after: after}}, d.dels(old.key.node, old.dots[len(op.Supersedes):])...)
 }
 
 // promote makes a conflict copy, changed or moved by the user, an ordinary file.
 func (d *drafting) promote(f *finding, dir dirRef, old *onDisk) []draft {
 	op := f.put(dir.id, f.path.Base())
 	op.Create = CreateFresh
-	made := draft{op: op, after: f.onDisk(diskKey{}, place{dir.node, f.path.Base()}), with: withNone, drops: old}
+	made := draft{op: op, after: f.onDisk(diskKey{}, place{dir.node, f.path.Base()}), drops: old}
 	return append([]draft{made}, d.dels(old.key.node, old.dots)...)
 }
 
@@ -276,7 +271,7 @@ func (d *drafting) promote(f *finding, dir dirRef, old *onDisk) []draft {
 func (d *drafting) dels(node uint64, dots []zsync.Dot) (drafts []draft) {
 	id := d.replica.tree.nodeID(d.tx, node)
 	for some := range slices.Chunk(dots, SupersedesMax) {
-		drafts = append(drafts, draft{op: Op{Kind: OpDel, Node: id, Supersedes: some}, with: withNone})
+		drafts = append(drafts, draft{op: Op{Kind: OpDel, Node: id, Supersedes: some}})
 	}
 	return drafts
 }
@@ -289,7 +284,7 @@ func (d *drafting) mode(f *finding) []draft {
 	after := old.clone()
 	after.stat, after.mode = f.stat, f.stat.Mode
 	op := Op{Kind: OpAttr, Node: d.replica.tree.nodeID(d.tx, f.key.node), HasMode: true, Mode: f.stat.Mode}
-	return []draft{{op: op, after: after, carry: old.dots, with: noDot}}
+	return []draft{{op: op, after: after, carry: old.dots, noDot: true}}
 }
 
 // move says that what D has is elsewhere now, and what it holds there if that is
@@ -318,13 +313,14 @@ func (d *drafting) move(f *finding, dir dirRef) []draft {
 	after.place = to
 	after.see(f)
 	carry := slices.DeleteFunc(slices.Clone(old.dots), func(dot zsync.Dot) bool { return slices.Contains(op.Supersedes, dot) })
-	drafts := []draft{{op: op, after: after, carry: carry, with: withNone}}
+	drafts := []draft{{op: op, after: after, carry: carry}}
 	if !f.edited {
 		return drafts
 	}
-	edits := d.edit(f, dir, after)
-	edits[0].with = len(d.drafts)
-	return append(drafts, edits...)
+	// What was there when it was moved is on this disk no more, so the move alone must
+	// not bring it back: there may be nobody who has it.
+	after.dots = addDot(after.dots, zsync.Dot{Index: uint32(len(d.drafts))})
+	return append(drafts, d.edit(f, dir, after)...)
 }
 
 // weak returns the versions of d that only say that it was moved before.

@@ -90,14 +90,10 @@ func (r *Replica) numberOf(tx kv.Tx, id zsync.NodeID) uint64 {
 }
 
 func loggedDots(event zsync.EventID, dr *draft, i int) []zsync.Dot {
-	dots := dr.carry
-	if dr.with == noDot {
-		return dots
+	if dr.noDot {
+		return dr.carry
 	}
-	if dr.with >= 0 {
-		dots = addDot(dots, zsync.Dot{Event: event, Index: uint32(dr.with)})
-	}
-	return addDot(dots, zsync.Dot{Event: event, Index: uint32(i)})
+	return addDot(dr.carry, zsync.Dot{Event: event, Index: uint32(i)})
 }
 
 // loggedFinding goes on where a finding had to be logged first.
