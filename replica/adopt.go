@@ -146,7 +146,7 @@ func (r *Replica) adoptCopy(tx kv.Tx, node uint64, at place, f *finding) bool {
 
 // adoptMove: L has the node where it was moved to already.
 func (r *Replica) adoptMove(tx kv.Tx, f *finding) bool {
-	d := r.disk.get(tx, f.key)
+	d := r.moved(tx, f)
 	parent, known := r.disk.dirNode(tx, f.path.Dir())
 	if d == nil || !known || f.edited || f.key.isCopy() {
 		return false

@@ -237,6 +237,7 @@ func (o *outcome) take(s *step, result store.Result) {
 		r.scan.hintSoon(o.now, "") // where put will have displaced it to
 	}
 	r.disk.put(o.tx, after)
+	delete(r.scan.missing, after.key) // what the round did not find was something else
 	if s.change.Op == store.OpRename && after.kind == zsync.TypeDir {
 		r.scan.rename(o.now, s.change.From, s.change.Path)
 	}

@@ -124,6 +124,20 @@ func (d *onDisk) surely(stat store.Stat) bool {
 	return stat.BirthNS != 0 || stat.Type == zsync.TypeDir || d.stat.SameFile(stat)
 }
 
+// moved returns what a finding says was moved; nil where D has something else under
+// that key since then.
+func (r *Replica) moved(tx kv.Tx, f *finding) *onDisk {
+	if d := r.disk.get(tx, f.key); d != nil && d.sameAs(f.stat) {
+		return d
+	}
+	return nil
+}
+
+// sameAs reports whether an entry has the identity of d, whatever it holds.
+func (d *onDisk) sameAs(stat store.Stat) bool {
+	return d.kind == stat.Type && d.stat.Inode == stat.Inode && d.stat.BirthNS == stat.BirthNS
+}
+
 // foundMoved notes a move. What else became of a file is found by hashing it where
 // its ctime is another too.
 func (r *Replica) foundMoved(tx kv.Tx, now time.Time, path zsync.Path, e store.Entry, from *onDisk) {

@@ -290,7 +290,7 @@ func (d *drafting) mode(f *finding) []draft {
 // move says that what D has is elsewhere now, and what it holds there if that is
 // new.
 func (d *drafting) move(f *finding, dir dirRef) []draft {
-	old := d.replica.disk.get(d.tx, f.key)
+	old := d.replica.moved(d.tx, f)
 	if old == nil {
 		return nil
 	}

@@ -276,7 +276,12 @@ func (r *Replica) hashed(tx kv.Tx, from *diskKey, h store.Hashed, listLen ...uin
 		f.listLen = listLen[0]
 	}
 	if from != nil {
-		if d := r.disk.get(tx, *from); d != nil {
+		switch d := r.disk.get(tx, *from); {
+		case d == nil:
+		case !d.sameAs(h.Stat):
+			r.scan.enqueue(h.Path.Dir()) // which finds what it was
+			return
+		default:
 			f.kind, f.key, f.edited = foundMove, *from, d.content != f.content
 		}
 	}

@@ -3,6 +3,9 @@ package replica
 import (
 	"strings"
 	"testing"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
 )
 
 // What a file held before it was renamed and edited is on its author's disk no more,
@@ -32,4 +35,58 @@ func TestWhatAFileHeldBeforeItWasRenamedAndEditedNeverComesBack(t *testing.T) {
 	sync(a, b)
 	wantSame(a, b)
 	a.wantNames("")
+}
+
+// late has b's user rename a file, and a batch that makes a directory in its place be
+// carried out while the file is hashed under its new name.
+func late(t *testing.T, to string) (a, b *box) {
+	t.Helper()
+	a, b = pairOf(t, func(u user) { u.write("file", "old"); u.mkdir("dir") })
+	flush := b.seal(a, func(u user) { u.remove("file"); u.mkdir("file") })
+	b.user().rename("file", to)
+	b.rep.Hinted(b.now, nil, true)
+	b.fact(func(tx kv.Tx) { b.rep.Advance(tx, b.now) })
+	for b.rep.scan.tasks[zsync.Path(to)] == nil {
+		b.run()
+	}
+	hash := b.jobs
+	b.jobs = flush
+	b.run()
+	b.run()
+	if len(hash) != 1 || len(b.jobs) != 0 {
+		t.Fatalf("%d and %d jobs where the hash alone was to be left\n%s", len(hash), len(b.jobs), b.state())
+	}
+	b.jobs = hash
+	b.rest()
+	return a, b
+}
+
+func TestAFileRenamedJustBeforeADirectoryTakesItsPlaceIsNotTakenForTheDirectory(t *testing.T) {
+	for _, to := range []string{"moved", "dir/moved"} {
+		a, b := late(t, to)
+		b.wantOps(len(a.log), OpPut, OpDel) // of the file
+		sync(a, b)
+		wantSame(a, b)
+		a.wantFile(to, "old")
+	}
+}
+
+func TestADirectoryThatTookThePlaceOfAFileWhileItWasMissedIsNotDeleted(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("file", "old"); u.mkdir("dir/inner") })
+	flush := b.seal(a, func(u user) { u.remove("file"); u.mkdir("file") })
+	b.user().remove("file")
+	b.rep.Hinted(b.now, nil, true)
+	b.fact(func(tx kv.Tx) { b.rep.Advance(tx, b.now) })
+	b.run() // the root is listed
+	b.jobs = append(flush, b.jobs...)
+	b.run()
+	b.run() // dir is listed, and what is in it waits for the batch
+	if len(b.rep.scan.missing) != 1 || b.rep.batch.state != batchApplying {
+		t.Fatalf("no batch while the file is missed\n%s", b.state())
+	}
+	b.rest()
+	b.wantOps(len(a.log))
+	sync(a, b)
+	wantSame(a, b)
+	a.wantNames("dir dir/inner file new")
 }
