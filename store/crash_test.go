@@ -21,6 +21,7 @@ type scenario struct {
 	changes func(r testRoot) []store.Change
 	after   map[string]string // what the user's paths hold at the end
 	kept    []string          // the bytes that are no longer in the tree, but kept
+	folds   bool              // the disk takes names for one that differ only in case
 }
 
 func scenarios() map[string]scenario {
@@ -148,6 +149,29 @@ func scenarios() map[string]scenario {
 			after: map[string]string{"a": "same", "b": "same", "c": "same", "e": "", "f": ""},
 			kept:  []string{"old"},
 		},
+		"files and directories are spelled otherwise on a disk that takes both for one": {
+			folds:  true,
+			before: map[string]string{"photo": "one", "d/a": "two", "\u00e9": "three"},
+			changes: func(r testRoot) []store.Change {
+				return []store.Change{
+					renaming("photo", "Photo", r.old("photo")), renaming("d", "D", r.old("d")),
+					renaming("\u00e9", "E\u0301", r.old("\u00e9")),
+				}
+			},
+			after: map[string]string{"Photo": "one", "D": "", "D/a": "two", "E\u0301": "three"},
+		},
+		"a file gives its name to one that differs only in case": {
+			folds:  true,
+			before: map[string]string{"photo": "one", "d/": ""},
+			staged: []string{"new"},
+			changes: func(r testRoot) []store.Change {
+				return []store.Change{
+					renaming("photo", "photo~c1", r.old("photo")), place("Photo", []byte("new"), nil),
+					renaming("d", "d~c1", r.old("d")), mkdir("D"),
+				}
+			},
+			after: map[string]string{"photo~c1": "one", "Photo": "new", "D": "", "d~c1": ""},
+		},
 		"a batch of small files": many,
 	}
 }
@@ -179,6 +203,9 @@ var renames = map[string]func(disk *crashfs.FS){
 func (s scenario) crashAt(t *testing.T, at int, seed uint64, kind string) bool {
 	disk := crashfs.New(seed)
 	renames[kind](disk)
+	if s.folds {
+		disk.FoldNames()
+	}
 	exchange := kind == "exchange"
 	r := openRoot(t, disk)
 	s.prepare(r)
@@ -344,6 +371,9 @@ func TestWithoutItsIntentsABatchLosesNothingEither(t *testing.T) {
 				for at := 1; ; at++ {
 					disk := crashfs.New(uint64(at))
 					forbid(disk)
+					if s.folds {
+						disk.FoldNames()
+					}
 					r := openRoot(t, disk)
 					s.prepare(r)
 					begin := disk.Steps()

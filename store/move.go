@@ -117,7 +117,13 @@ func (a *applier) renameNow(i int, c Change) (result Result, err error) {
 		return Result{}, err
 	}
 	err = a.expect(from, fromName, c.Old)
+	if a.redo && err == nil && a.respells(c) {
+		_, err = a.exact(from, fromName)
+	}
 	if a.redo && errors.Is(err, fs.ErrNotExist) {
+		if stat, done := a.respellOn(from, toName, c); done {
+			return Result{Stat: stat}, nil
+		}
 		return a.passOn(from, fromName, to, toName, c, err)
 	}
 	if err != nil {
@@ -125,6 +131,9 @@ func (a *applier) renameNow(i int, c Change) (result Result, err error) {
 	}
 	if err := a.syncMade(); err != nil {
 		return Result{}, err
+	}
+	if a.respells(c) {
+		return a.respell(from, fromName, toName, c)
 	}
 	there, back := renameModes(c)
 	err = from.Rename(fromName, to, toName, there)

@@ -75,7 +75,7 @@ func (d *linuxDir) Write(name string, data []byte) error {
 		return unix.Openat(d.fd, name, openToWrite|unix.O_EXCL, fileMode)
 	})
 	if err != nil {
-		return fault("create", name, err)
+		return misfit("create", name, err)
 	}
 	_, err = writeAll(fd, data, 0)
 	if closed := unix.Close(fd); err == nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -85,6 +86,9 @@ func (d *portableDir) Create(name string) (File, error) {
 
 func (d *portableDir) Write(name string, data []byte) error {
 	file, err := d.at.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileModePortable)
+	if isMisfit(err) {
+		return fmt.Errorf("create %s: %w (%w)", name, ErrUnfit, err)
+	}
 	if err != nil {
 		return portably(err)
 	}
@@ -97,6 +101,16 @@ func (d *portableDir) Write(name string, data []byte) error {
 		_ = d.at.Remove(name) // what is reported is why it could not be written
 	}
 	return portably(err)
+}
+
+// isMisfit reports whether the disk does not take the name that a file was to have.
+func isMisfit(err error) bool {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return false
+	}
+	windows := errno == 123 || errno == 206 // ERROR_INVALID_NAME, ERROR_FILENAME_EXCED_RANGE
+	return errno == syscall.EINVAL || errno == syscall.ENAMETOOLONG || errno == syscall.EILSEQ || windows && runtime.GOOS == "windows"
 }
 
 const fileModePortable = 0o644 // of a new file, until Chmod says otherwise

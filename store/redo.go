@@ -24,7 +24,7 @@ const keptLookBack = 4096
 // the new bytes. Else c.Old is what is expected from here on, and result.Kept the
 // old bytes when they are in the versions area already.
 func (a *applier) placedBefore(dir Dir, name string, c *Change) (done bool, result Result, err error) {
-	now, err := dir.Stat(name)
+	now, err := a.exact(dir, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if c.Old == nil {
@@ -168,7 +168,7 @@ func (a *applier) removedBefore(dir Dir, name string, c *Change, parentErr error
 	var now Stat
 	err := parentErr
 	if err == nil {
-		now, err = dir.Stat(name)
+		now, err = a.exact(dir, name)
 	}
 	gone := errors.Is(err, fs.ErrNotExist)
 	switch {
@@ -207,7 +207,7 @@ func (a *applier) isAt(i int, path zsync.Path, old Stat) (Stat, bool) {
 	if err != nil {
 		return Stat{}, false
 	}
-	now, err := dir.Stat(name)
+	now, err := a.exact(dir, name)
 	if err != nil || !now.SameFile(old) {
 		return Stat{}, false
 	}
@@ -217,7 +217,7 @@ func (a *applier) isAt(i int, path zsync.Path, old Stat) (Stat, bool) {
 
 // mkdirAgain takes a directory that is there for the one that was to be made.
 func (a *applier) mkdirAgain(dir Dir, name string, c Change) error {
-	now, err := dir.Stat(name)
+	now, err := a.exact(dir, name)
 	if err != nil {
 		return err
 	}

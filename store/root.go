@@ -63,6 +63,8 @@ type Root struct {
 	kept    versions
 	reserve int64 // as in Options
 	coarse  bool  // the disk keeps no modes, and perhaps no exact times
+	nature  Nature
+	natured bool // nature is known
 	// unlocked is the directory of what is writable for the length of a batch.
 	unlocked Dir
 	clock    clock
@@ -209,6 +211,7 @@ func (r *Root) prepare(private Dir) error {
 		return err
 	}
 	defer tmp.Close()
+	r.nature, r.natured = probe(tmp)
 	if err := r.staging.open(r.fs, tmp); err != nil {
 		return err
 	}

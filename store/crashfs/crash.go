@@ -22,10 +22,14 @@ type set struct {
 	dir  *node
 	name string
 	node *node
+	same string // as the disk compares the name: record fills it in
 }
 
 // record does a change, as the program sees it.
 func (f *FS) record(c change) {
+	for i := range c.sets {
+		c.sets[i].same = f.same(c.sets[i].name)
+	}
 	for _, s := range c.sets {
 		if s.node == nil {
 			delete(s.dir.entries, s.name)
@@ -89,12 +93,12 @@ func (c change) touches(dir *node) bool {
 }
 
 func (c change) shares(names map[name]bool) bool {
-	return slices.ContainsFunc(c.sets, func(s set) bool { return names[name{s.dir, s.name}] })
+	return slices.ContainsFunc(c.sets, func(s set) bool { return names[name{s.dir, s.same}] })
 }
 
 func (c change) addNames(names map[name]bool) {
 	for _, s := range c.sets {
-		names[name{s.dir, s.name}] = true
+		names[name{s.dir, s.same}] = true
 	}
 }
 
@@ -108,7 +112,7 @@ func (f *FS) Crash() *FS {
 	g := New(f.random.Uint64())
 	g.nowNS = f.nowNS + int64(time.Second)
 	g.size, g.exchange, g.flags, g.inodes, g.modes = f.size, f.exchange, f.flags, f.inodes, f.modes
-	g.trouble = f.trouble
+	g.trouble, g.folds, g.strict = f.trouble, f.folds, f.strict
 	g.root = f.root.survive(f.random, map[*node]*node{})
 	g.self = g.root.inode
 	g.root.each(func(n *node) { g.used += int64(len(n.data)) })

@@ -53,6 +53,8 @@ type FS struct {
 	flags    bool // Rename knows them, and needs no link
 	locks    map[*node]bool
 	modes    bool // directories are closed to whom their mode closes them
+	folds    bool // names are compared without case and form
+	strict   bool // some names are refused
 }
 
 var _ store.FS = (*FS)(nil)
@@ -258,7 +260,7 @@ func (f *FS) find(path string) (*node, error) {
 		if path == "" {
 			break
 		}
-		next := at.entries[name] // nil in what is no directory
+		next := f.entry(at, name) // nil in what is no directory
 		if next == nil {
 			return nil, missing("find", path)
 		}

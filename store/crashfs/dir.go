@@ -39,7 +39,7 @@ func (d *dir) Stat(name string) (store.Stat, error) {
 		return store.Stat{}, err
 	}
 	defer d.fs.mu.Unlock()
-	if found := d.node.entries[name]; found != nil {
+	if found := d.fs.entry(d.node, name); found != nil {
 		return found.stat(), nil
 	}
 	return store.Stat{}, missing("stat", name)
@@ -50,7 +50,7 @@ func (d *dir) Readlink(name string) (string, error) {
 		return "", err
 	}
 	defer d.fs.mu.Unlock()
-	if found := d.node.entries[name]; found != nil && found.kind == zsync.TypeSymlink {
+	if found := d.fs.entry(d.node, name); found != nil && found.kind == zsync.TypeSymlink {
 		return found.target, nil
 	}
 	return "", missing("readlink", name)
@@ -61,7 +61,7 @@ func (d *dir) Open(name string) (store.File, store.Stat, error) {
 		return nil, store.Stat{}, err
 	}
 	defer d.fs.mu.Unlock()
-	return d.fs.open(d.node.entries[name], name)
+	return d.fs.open(d.fs.entry(d.node, name), name)
 }
 
 func (d *dir) Create(name string) (store.File, error) {
@@ -69,13 +69,13 @@ func (d *dir) Create(name string) (store.File, error) {
 		return nil, err
 	}
 	defer d.fs.mu.Unlock()
-	if d.node.entries[name] == nil {
-		if err := d.closed(); err != nil {
+	if d.fs.entry(d.node, name) == nil {
+		if err := errors.Join(d.closed(), d.fs.unfit("create", name)); err != nil {
 			return nil, err
 		}
 		d.add(name, d.fs.newNode(zsync.TypeFile, fileMode))
 	}
-	opened, _, err := d.fs.open(d.node.entries[name], name)
+	opened, _, err := d.fs.open(d.fs.entry(d.node, name), name)
 	return opened, err
 }
 
@@ -89,7 +89,7 @@ func (d *dir) closed() error {
 
 // add gives a free name to a new node.
 func (d *dir) add(name string, n *node) {
-	d.fs.record(change{sets: []set{{d.node, name, n}}})
+	d.fs.record(change{sets: []set{{dir: d.node, name: name, node: n}}})
 }
 
 func (d *dir) Write(name string, data []byte) error {
@@ -119,10 +119,10 @@ func (d *dir) make(call, name string, kind zsync.FileType, mode uint32, target s
 		return err
 	}
 	defer d.fs.mu.Unlock()
-	if d.node.entries[name] != nil {
+	if d.fs.entry(d.node, name) != nil {
 		return taken(call, name)
 	}
-	if err := d.closed(); err != nil {
+	if err := errors.Join(d.closed(), d.fs.unfit(call, name)); err != nil {
 		return err
 	}
 	made := d.fs.newNode(kind, mode)
@@ -140,7 +140,11 @@ func (d *dir) Rename(name string, to store.Dir, toName string, how store.RenameM
 	if how == store.Exchange && !d.fs.exchange {
 		return fmt.Errorf("exchange %s: %w", name, errors.ErrUnsupported)
 	}
-	moved, other := d.node.entries[name], into.node.entries[toName]
+	name = d.fs.called(d.node, name)
+	if how == store.Exchange {
+		toName = d.fs.called(into.node, toName)
+	}
+	moved, other := d.node.entries[name], d.fs.entry(into.node, toName)
 	switch {
 	case moved == nil || how == store.Exchange && other == nil:
 		return missing("rename", name)
@@ -148,6 +152,9 @@ func (d *dir) Rename(name string, to store.Dir, toName string, how store.RenameM
 		return taken("rename to", toName)
 	case moved.holds(into.node):
 		return fmt.Errorf("rename %s into itself", name)
+	}
+	if err := d.fs.unfit("rename to", toName); err != nil {
+		return err
 	}
 	if !d.fs.flags && moved.kind != zsync.TypeDir {
 		switch how {
@@ -166,7 +173,7 @@ func (d *dir) Rename(name string, to store.Dir, toName string, how store.RenameM
 		}
 	}
 	isDir := moved.kind == zsync.TypeDir || other != nil && other.kind == zsync.TypeDir
-	d.fs.record(change{sets: []set{{d.node, name, other}, {into.node, toName, moved}}, after: isDir})
+	d.fs.record(change{sets: []set{{dir: d.node, name: name, node: other}, {dir: into.node, name: toName, node: moved}}, after: isDir})
 	return nil
 }
 
@@ -184,7 +191,7 @@ func (d *dir) linkAndRemove(name string, moved *node, into *dir, toName string) 
 		return err
 	}
 	if d.node.entries[name] != nil { // whatever it is by now
-		d.fs.record(change{sets: []set{{d.node, name, nil}}})
+		d.fs.record(change{sets: []set{{dir: d.node, name: name}}})
 	}
 	return nil
 }
@@ -222,6 +229,7 @@ func (d *dir) unlink(call, name string, allowed func(*node) error) error {
 		return err
 	}
 	defer d.fs.mu.Unlock()
+	name = d.fs.called(d.node, name)
 	found := d.node.entries[name]
 	if found == nil {
 		return missing(call, name)
@@ -230,7 +238,7 @@ func (d *dir) unlink(call, name string, allowed func(*node) error) error {
 		return err
 	}
 	d.fs.used -= int64(len(found.data))
-	d.fs.record(change{sets: []set{{d.node, name, nil}}, after: found.kind == zsync.TypeDir})
+	d.fs.record(change{sets: []set{{dir: d.node, name: name}}, after: found.kind == zsync.TypeDir})
 	return nil
 }
 
@@ -247,6 +255,7 @@ func (d *dir) alter(call, name string, do func(*node)) error {
 		return err
 	}
 	defer d.fs.mu.Unlock()
+	name = d.fs.called(d.node, name)
 	found := d.node.entries[name]
 	if found == nil {
 		return missing(call, name)

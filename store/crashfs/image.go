@@ -16,7 +16,7 @@ func (f *FS) Image() *FS {
 	g := New(f.random.Uint64())
 	g.nowNS, g.used, g.self = f.nowNS, f.used, f.self
 	g.size, g.exchange, g.flags, g.inodes, g.modes = f.size, f.exchange, f.flags, f.inodes, f.modes
-	g.trouble = f.trouble
+	g.trouble, g.folds, g.strict = f.trouble, f.folds, f.strict
 	g.root = f.root.copied(map[*node]*node{})
 	return g
 }

@@ -23,14 +23,15 @@ func (u User) parent(path string) (*node, string) {
 	names := strings.Split(path, "/")
 	at := u.fs.root
 	for _, name := range names[:len(names)-1] {
+		name = u.fs.called(at, name)
 		next := at.entries[name]
 		if next == nil || next.kind != zsync.TypeDir {
 			next = u.fs.newNode(zsync.TypeDir, 0o755)
-			u.fs.record(change{sets: []set{{at, name, next}}})
+			u.fs.record(change{sets: []set{{dir: at, name: name, node: next}}})
 		}
 		at = next
 	}
-	return at, names[len(names)-1]
+	return at, u.fs.called(at, names[len(names)-1])
 }
 
 // tick takes the lock and moves the clock.
@@ -47,7 +48,7 @@ func (u User) Write(path string, data []byte) {
 	found := parent.entries[name]
 	if found == nil || found.kind != zsync.TypeFile {
 		found = u.fs.newNode(zsync.TypeFile, fileMode)
-		u.fs.record(change{sets: []set{{parent, name, found}}})
+		u.fs.record(change{sets: []set{{dir: parent, name: name, node: found}}})
 	}
 	u.fs.used += int64(len(data) - len(found.data))
 	found.data = bytes.Clone(data)
@@ -86,7 +87,7 @@ func (u User) Symlink(path, target string) {
 	parent, name := u.parent(path)
 	made := u.fs.newNode(zsync.TypeSymlink, 0o777)
 	made.target = target
-	u.fs.record(change{sets: []set{{parent, name, made}}})
+	u.fs.record(change{sets: []set{{dir: parent, name: name, node: made}}})
 }
 
 // Remove removes what is at path, and all below.
@@ -94,7 +95,7 @@ func (u User) Remove(path string) {
 	defer u.tick()()
 	parent, name := u.parent(path)
 	if parent.entries[name] != nil {
-		u.fs.record(change{sets: []set{{parent, name, nil}}, after: true})
+		u.fs.record(change{sets: []set{{dir: parent, name: name}}, after: true})
 	}
 }
 
@@ -102,9 +103,11 @@ func (u User) Remove(path string) {
 func (u User) Rename(from, path string) {
 	defer u.tick()()
 	parent, name := u.parent(from)
-	into, toName := u.parent(path)
+	into, over := u.parent(path)
+	toName := path[strings.LastIndexByte(path, '/')+1:]
 	if moved := parent.entries[name]; moved != nil {
-		u.fs.record(change{sets: []set{{parent, name, nil}, {into, toName, moved}}, after: true})
+		sets := []set{{dir: parent, name: name}, {dir: into, name: over}, {dir: into, name: toName, node: moved}}
+		u.fs.record(change{sets: sets, after: true})
 	}
 }
 
