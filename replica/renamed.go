@@ -20,7 +20,8 @@ type renamed struct {
 	at       time.Time
 }
 
-// rename remembers the new name of a directory, and gives it to what was hinted.
+// rename remembers the new name of a directory, and gives it to what was hinted or is
+// to be listed.
 func (s *scanner) rename(now time.Time, from, to zsync.Path) {
 	if len(s.renames) == renamedMax {
 		s.renames = s.renames[1:]
@@ -35,6 +36,11 @@ func (s *scanner) rename(now time.Time, from, to zsync.Path) {
 	}
 	for _, dir := range moved {
 		s.hintAt(now, s.hints[dir].due, r.translate(dir))
+	}
+	for _, dir := range s.queue {
+		if below(dir, from) {
+			s.enqueue(r.translate(dir))
+		}
 	}
 }
 
