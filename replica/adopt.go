@@ -38,7 +38,7 @@ func (r *Replica) adoptAt(tx kv.Tx, f *finding) bool {
 	if node, _, visible := r.tree.copyAt(tx, parent, at.name); visible {
 		return r.adoptCopy(tx, node, at, f)
 	}
-	return false
+	return r.adoptProjected(tx, at, f)
 }
 
 // adoptKnown: D has the file. Equal content is a touch; a content that L shows
@@ -152,7 +152,8 @@ func (r *Replica) adoptMove(tx kv.Tx, f *finding) bool {
 		return false
 	}
 	to := place{parent, f.path.Base()}
-	if s := r.tree.look(tx, f.key.node); !s.visible || s.place != to || r.disk.at(tx, to) != nil {
+	s := r.tree.look(tx, f.key.node)
+	if !s.visible || s.place != (place{parent, d.named(f)}) || r.disk.at(tx, to) != nil {
 		return false
 	}
 	r.moveOnDisk(tx, d, to, f)
@@ -163,7 +164,7 @@ func (r *Replica) adoptMove(tx kv.Tx, f *finding) bool {
 // moveOnDisk gives what D has another place, and has a directory walked there.
 func (r *Replica) moveOnDisk(tx kv.Tx, d *onDisk, to place, f *finding) {
 	d = d.clone()
-	d.place = to
+	d.place, d.stands = to, d.standsAt(f)
 	d.see(f)
 	r.disk.put(tx, d)
 	r.scan.foundAgain(d.key)

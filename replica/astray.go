@@ -19,10 +19,10 @@ const bucketAstray = "astray"
 // this device alone others know nothing: for them it is where it belongs.
 func (r *Replica) astray(tx kv.Tx, node uint64) (d *onDisk, path zsync.Path) {
 	d, s := r.disk.get(tx, mainKey(node)), r.tree.look(tx, node)
-	if d == nil || d.apart || d.kept || !s.visible || d.place == s.place {
+	if d == nil || d.apart || d.kept || !s.visible || d.loggedPlace() == s.place {
 		return nil, ""
 	}
-	if d.place == r.tree.load(tx, node).location().place {
+	if d.loggedPlace() == r.tree.load(tx, node).location().place {
 		return nil, "" // it is ignored for the name that it has because another has this one
 	}
 	to := r.dirApart(tx, s.place.parent, 0).path.Join(s.place.name)

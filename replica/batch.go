@@ -58,6 +58,8 @@ type batch struct {
 	left      []uint64              // directories that something was taken out of
 	dropped   []uint64              // nodes of steps that were taken out again
 	paths     map[uint64]zsync.Path // of directories; a cache, for one spell of planning
+	slotted   map[place][]diskKey   // by what names have in common that may be one, of …
+	indexed   int                   // … so many steps
 }
 
 func newBatch() batch {

@@ -57,11 +57,15 @@ type job struct {
 
 var bootTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func newBox(t tester, letter byte) *box {
+func newBox(t tester, letter byte) *box { return newBoxOn(t, letter, func(*crashfs.FS) {}) }
+
+// newBoxOn is newBox with another kind of disk.
+func newBoxOn(t tester, letter byte, prepare func(*crashfs.FS)) *box {
 	b := &box{
 		t: t, letter: letter, cfg: Config{Space: testSpace, Applies: true, Authors: true},
 		disk: crashfs.New(uint64(letter)), db: kv.NewMemory(), has: map[zsync.EventID]bool{}, now: bootTime,
 	}
+	prepare(b.disk)
 	b.start()
 	return b
 }
@@ -92,6 +96,9 @@ func (b *box) reopen() {
 			b.t.Fatalf("%c: open: %v", b.letter, err)
 		}
 		b.rep = rep
+		if n, known := b.root.Nature(); known {
+			rep.SetNature(tx, n)
+		}
 		rep.Start(tx, b.now, staged, b.root.Unfinished())
 	})
 }
@@ -506,7 +513,22 @@ func sync(boxes ...*box) {
 	boxes[0].t.Fatalf("events without end: %d", len(boxes[0].log))
 }
 
-// tree is what the user sees: path, type, mode, mtime and content, a line each.
+// loggedAt is where the log has what lies at a path of the disk, by D.
+func (b *box) loggedAt(path string) string {
+	names := strings.Split(path, "/")
+	_ = b.db.View(func(tx kv.Tx) error {
+		for i := range names {
+			if d := b.rep.disk.atPath(tx, zsync.Path(strings.Join(strings.Split(path, "/")[:i+1], "/"))); d != nil {
+				names[i] = string(d.logged())
+			}
+		}
+		return nil
+	})
+	return strings.Join(names, "/")
+}
+
+// tree is what the user sees: path in the log, type, mode, mtime and content, a line
+// each.
 func (b *box) tree() string {
 	var lines []string
 	user := b.disk.User()
@@ -514,17 +536,17 @@ func (b *box) tree() string {
 		if path == ".zsync" || strings.HasPrefix(path, ".zsync/") {
 			continue
 		}
-		stat := user.Stat(path)
+		stat, name := user.Stat(path), b.loggedAt(path)
 		switch stat.Type {
 		case zsync.TypeDir:
-			lines = append(lines, fmt.Sprintf("%s/ %o", path, stat.Mode))
+			lines = append(lines, fmt.Sprintf("%s/ %o", name, stat.Mode))
 		case zsync.TypeSymlink:
-			lines = append(lines, fmt.Sprintf("%s -> %s", path, b.readlink(path)))
+			lines = append(lines, fmt.Sprintf("%s -> %s", name, b.readlink(path)))
 		default:
 			if b.touched { // a touch is no event, and neither is a chmod of a conflict copy
 				stat.Mode, stat.MtimeNS = 0, 0
 			}
-			lines = append(lines, fmt.Sprintf("%s %o %d %q", path, stat.Mode, stat.MtimeNS, user.Read(path)))
+			lines = append(lines, fmt.Sprintf("%s %o %d %q", name, stat.Mode, stat.MtimeNS, user.Read(path)))
 		}
 	}
 	slices.Sort(lines)

@@ -60,6 +60,7 @@ func (r *Replica) Try(tx kv.Tx, s *Step) Trial {
 	if r.lost || !r.scan.complete {
 		return Trial{Verdict: NotKnown, Why: "the folder is being read"}
 	}
+	s = r.onDisk(tx, s)
 	at := s.Path
 	if s.Do == StepMove {
 		at = s.From

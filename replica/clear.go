@@ -77,8 +77,8 @@ func (t *turn) isDir(node uint64) bool {
 
 // moveTo gives what the disk has under from another place, and another key where
 // its version has another role now.
-func (t *turn) moveTo(from, key diskKey, to place) bool {
-	d := t.get(from)
+func (t *turn) moveTo(from diskKey, target *target) bool {
+	d, key, to := t.get(from), target.key, target.place
 	if d == nil || from != key && t.get(key) != nil {
 		return false
 	}
@@ -90,7 +90,7 @@ func (t *turn) moveTo(from, key diskKey, to place) bool {
 		d = t.get(from) // it may have been parked on the way
 	}
 	after := d.clone()
-	after.key, after.place, after.kept = key, to, false
+	after.key, after.place, after.stands, after.kept = key, to, target.stands, false
 	return t.rename(d, after)
 }
 
@@ -152,17 +152,17 @@ func (t *turn) under(dir, node uint64) bool {
 // vacate makes a place free for key: whatever is there goes to its own new place
 // first, or where that waits for this one in turn, out of the way.
 func (t *turn) vacate(p place, key diskKey) bool {
-	in := t.at(p)
-	if in == nil || in.key == key {
+	in := t.inTheWay(p, key)
+	if in == nil {
 		return true
 	}
 	if in.key.node != key.node && t.replica.leave(t.tx, in.key.node) {
 		t.replica.dropTree(t.tx, in) // it stays, and a scan takes it for the user's own
-		return t.at(p) == nil
+		return t.inTheWay(p, key) == nil
 	}
 	if in.key.node != key.node {
 		t.plan(in.key.node)
-		if in = t.at(p); in == nil {
+		if in = t.inTheWay(p, key); in == nil {
 			return true
 		}
 		if t.tx.Get(bucketTodo, nodeKey(in.key.node)) == nil {

@@ -20,7 +20,8 @@ type target struct {
 	kind    zsync.FileType
 	mode    uint32
 	dots    []zsync.Dot
-	version *version // nil for a directory
+	version *version   // nil for a directory
+	stands  zsync.Name // for which name of the log that of the place stands, if for another: see projection
 }
 
 // targets returns all that L wants of a node, which its caller must not change.
@@ -123,7 +124,7 @@ func (r *Replica) settle(tx kv.Tx, node uint64) bool {
 	r.letGo(tx, node)
 	r.tree.dirty.unmark(tx, node)
 	s := r.tree.look(tx, node)
-	pairs, rest := matched(s.targets(node), r.disk.node(tx, node))
+	pairs, rest := matched(r.tree.project(tx, node, s), r.disk.node(tx, node))
 	if settled(pairs, rest) {
 		for _, p := range pairs {
 			r.clearDamage(tx, p.from)
@@ -172,9 +173,9 @@ func (r *Replica) takeDots(tx kv.Tx, pairs []pair) {
 		}
 	}
 	for _, p := range pairs {
-		if p.from.key != p.key || !slices.Equal(p.from.dots, p.dots) || p.from.kept {
+		if p.from.key != p.key || !slices.Equal(p.from.dots, p.dots) || p.from.kept || p.from.stands != p.stands {
 			d := p.from.clone()
-			d.key, d.dots, d.kept = p.key, p.dots, false
+			d.key, d.dots, d.stands, d.kept = p.key, p.dots, p.stands, false
 			r.disk.put(tx, d)
 		}
 	}

@@ -150,7 +150,7 @@ func (r *Replica) Choose(tx kv.Tx, writer zsync.WriterID, seq uint64, choices []
 func (d *drafting) choose(c *Choice) (drafts []draft, err error) {
 	r := d.replica
 	for _, v := range c.Versions {
-		if r.busy(v.Path) {
+		if path, found := r.disk.pathOf(d.tx, r.disk.get(d.tx, v.key)); r.busy(v.Path) || found && r.busy(path) {
 			return nil, fmt.Errorf("%s: %w", v.Path, ErrBusy)
 		}
 	}
@@ -158,7 +158,7 @@ func (d *drafting) choose(c *Choice) (drafts []draft, err error) {
 		return nil, fmt.Errorf("%s is a directory, which no file can replace; move one of them away", c.Versions[0].Path)
 	}
 	s := r.tree.look(d.tx, c.node)
-	for i, t := range s.targets(c.node) {
+	for i, t := range r.tree.project(d.tx, c.node, s) {
 		switch {
 		case c.Keep == KeepAll && i > 0:
 			promoted, err := d.release(t)
@@ -178,7 +178,7 @@ func (d *drafting) release(t *target) ([]draft, error) {
 	old := d.replica.disk.get(d.tx, t.key)
 	path, found := d.replica.disk.pathOf(d.tx, old)
 	if !found || !t.sameContent(old) || old.place != t.place {
-		return nil, fmt.Errorf("%s: %w", d.replica.tree.shownPath(d.tx, t.place), ErrBusy)
+		return nil, fmt.Errorf("%s: %w", d.replica.tree.shownPath(d.tx, place{t.place.parent, cmp.Or(t.stands, t.place.name)}), ErrBusy)
 	}
 	f := &finding{
 		kind: foundMove, path: path, key: old.key, stat: old.stat,

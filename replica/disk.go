@@ -35,7 +35,8 @@ func (k diskKey) isCopy() bool { return k.copy != zsync.Dot{} }
 // that this disk has, and exactly how it looked when that was last known.
 type onDisk struct {
 	key     diskKey
-	place   place // on this disk, which may be behind L
+	place   place      // on this disk, which may be behind L
+	stands  zsync.Name // the name of the log that place.name stands for, if that is another: see projection
 	kind    zsync.FileType
 	young   bool        // hashed too soon after a change: to be hashed again
 	apart   bool        // ignored when it was looked at last: see apart
@@ -68,7 +69,8 @@ type disk struct {
 	totals   totals
 	saved    totals
 	dirty    *marks
-	top      uint64         // no node above it is in D; 0 until it is asked for
+	top      uint64 // no node above it is in D; 0 until it is asked for
+	nature   store.Nature
 	unlisted []zsync.Digest // large contents that a record lost; another may have them
 
 	nodes  memo[uint64, []*onDisk]  // by node, as node returns them

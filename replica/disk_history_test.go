@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/store/crashfs"
 )
 
 // Any history of users, gossip and crashes ends with equal disks, with every
@@ -50,12 +51,19 @@ type household struct {
 	boxes   []*box
 	removes bool
 	texts   int
+	names   string // of files, a letter each …
+	dirs    string // … and of directories
 }
 
 func newHousehold(t *rapid.T, boxes int, removes bool) *household {
-	w := &household{t: t, removes: removes}
+	return newHouseholdOn(t, boxes, removes, func(int, *crashfs.FS) {})
+}
+
+// newHouseholdOn is newHousehold with other kinds of disks.
+func newHouseholdOn(t *rapid.T, boxes int, removes bool, prepare func(box int, disk *crashfs.FS)) *household {
+	w := &household{t: t, removes: removes, names: "abcd", dirs: "def"}
 	for i := range boxes {
-		b := newBox(t, byte('a'+i))
+		b := newBoxOn(t, byte('a'+i), func(disk *crashfs.FS) { prepare(i, disk) })
 		b.touched = true
 		b.order = func(jobs int) int { return rapid.IntRange(0, jobs-1).Draw(t, "job") }
 		w.boxes = append(w.boxes, b)
@@ -107,9 +115,12 @@ func (w *household) use(b *box) {
 		return paths[w.roll(len(paths), "path")]
 	}
 	fresh := func() string {
-		name := string("abcd"[w.roll(4, "name")])
+		name := string(w.names[w.roll(len(w.names), "name")])
 		for range w.roll(3, "depth") {
-			name = path.Join(string("def"[w.roll(3, "dir")]), name)
+			name = path.Join(string(w.dirs[w.roll(len(w.dirs), "dir")]), name)
+		}
+		if b.rep.disk.nature.Strict { // nobody gives such a name there
+			name = strings.ReplaceAll(name, "?", "c")
 		}
 		return name
 	}

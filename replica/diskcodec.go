@@ -54,12 +54,13 @@ const (
 	flagYoung = 1 << iota
 	flagKept
 	flagApart
+	flagStands
 )
 
 // An onDisk is stored as
 //
 //	flags u8 | kind u8 | parent u64 | name | mode u32 | mtime i64 | content 32 |
-//	list u32 | target | stat | dots: count u16, each event 32, index u32
+//	list u32 | target | stat | dots: count u16, each event 32, index u32 | stands, if the flags say so
 func (d *onDisk) append(data []byte) []byte {
 	var flags byte
 	if d.young {
@@ -70,6 +71,9 @@ func (d *onDisk) append(data []byte) []byte {
 	}
 	if d.apart {
 		flags |= flagApart
+	}
+	if d.stands != "" {
+		flags |= flagStands
 	}
 	data = append(data, flags, byte(d.kind))
 	data = binary.BigEndian.AppendUint64(data, d.place.parent)
@@ -83,6 +87,9 @@ func (d *onDisk) append(data []byte) []byte {
 	data = binary.BigEndian.AppendUint16(data, uint16(len(d.dots)))
 	for _, dot := range d.dots {
 		data = appendDot(data, dot)
+	}
+	if d.stands != "" {
+		data = wire.AppendString(data, string(d.stands))
 	}
 	return data
 }
@@ -108,6 +115,9 @@ func decodeOnDisk(key, value []byte) (*onDisk, error) {
 	d.dots = make([]zsync.Dot, in.Count(uint64(in.Uint16()), 1<<16, 32+4))
 	for i := range d.dots {
 		d.dots[i] = readDot(in)
+	}
+	if flags&flagStands != 0 {
+		d.stands = zsync.Name(in.String())
 	}
 	return d, in.End()
 }

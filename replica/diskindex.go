@@ -21,6 +21,10 @@ func (s *disk) reindex(tx kv.Tx, key diskKey, old, d *onDisk) {
 		tx.Put(bucketDiskPath, s.to.path(d.place), s.rawKey(key))
 		s.places.set(d.place, d.key)
 	}
+	if s.nature.Folds() && (old == nil || d == nil || old.place != d.place) {
+		raw := key.append(nil)
+		replaceKey(tx, bucketDiskFolds, s.foldKey(old, raw), s.foldKey(d, raw))
+	}
 	if old.placeAsDir() != d.placeAsDir() {
 		s.dirs.clear()
 	}

@@ -246,12 +246,13 @@ func (d *drafting) edit(f *finding, dir dirRef, old *onDisk) []draft {
 	if old.key.isCopy() {
 		return d.promote(f, dir, old)
 	}
-	op := f.put(dir.id, old.place.name)
+	op := f.put(dir.id, old.logged())
 	op.Node = d.replica.tree.nodeID(d.tx, old.key.node)
 	if op.HasMode = f.stat.Mode != old.stat.Mode; !op.HasMode {
 		op.Mode = 0
 	}
 	after := f.onDisk(old.key, old.place)
+	after.stands = old.stands
 	if !op.HasMode {
 		after.mode = old.mode
 	}
@@ -261,9 +262,10 @@ func (d *drafting) edit(f *finding, dir dirRef, old *onDisk) []draft {
 
 // promote makes a conflict copy, changed or moved by the user, an ordinary file.
 func (d *drafting) promote(f *finding, dir dirRef, old *onDisk) []draft {
-	op := f.put(dir.id, f.path.Base())
+	op := f.put(dir.id, old.named(f))
 	op.Create = CreateFresh
 	made := draft{op: op, after: f.onDisk(diskKey{}, place{dir.node, f.path.Base()}), drops: old}
+	made.after.stands = old.standsAt(f)
 	return append([]draft{made}, d.dels(old.key.node, old.dots)...)
 }
 
@@ -302,7 +304,7 @@ func (d *drafting) move(f *finding, dir dirRef) []draft {
 		return nil
 	}
 	op := Op{
-		Kind: OpMove, Node: d.replica.tree.nodeID(d.tx, old.key.node), Parent: dir.id, Name: to.name,
+		Kind: OpMove, Node: d.replica.tree.nodeID(d.tx, old.key.node), Parent: dir.id, Name: old.named(f),
 		Type: old.kind, Content: old.content, Size: old.size(), ListLen: old.listLen, MtimeNS: old.mtimeNS, Target: old.target,
 		Supersedes: d.weak(old),
 	}
@@ -310,7 +312,7 @@ func (d *drafting) move(f *finding, dir dirRef) []draft {
 		op.Content, op.Size, op.ListLen = v.content, v.size, v.listLen
 	}
 	after := old.clone()
-	after.place = to
+	after.place, after.stands = to, old.standsAt(f)
 	after.see(f)
 	carry := slices.DeleteFunc(slices.Clone(old.dots), func(dot zsync.Dot) bool { return slices.Contains(op.Supersedes, dot) })
 	drafts := []draft{{op: op, after: after, carry: carry}}

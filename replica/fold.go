@@ -43,7 +43,7 @@ const refoldStep = 4096
 // dirty. Nodes keep their numbers, because D names them by these.
 func (l *tree) refold(tx kv.Tx, each func(yield func(eventlog.Event) bool)) error {
 	l.resetRecords(tx)
-	for _, bucket := range []string{bucketKids, bucketFolded, bucketGhosts, bucketFallen, bucketSettings} {
+	for _, bucket := range []string{bucketKids, bucketFolds, bucketFolded, bucketGhosts, bucketFallen, bucketSettings} {
 		tx.Drop(bucket)
 	}
 	l.malformed, l.ruled = 0, true
@@ -288,6 +288,7 @@ func (f *folding) note(t *touched) {
 	now := t.footing()
 	if t.altered || now != t.before {
 		f.tree.dirty.mark(t.number)
+		f.tree.noteFolds(f.tx, t.before, now)
 	}
 	if now == t.before {
 		return

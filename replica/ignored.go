@@ -59,6 +59,9 @@ func (r *Replica) leavesKnown(tx kv.Tx, d *onDisk, path zsync.Path) bool {
 	if d.key.isCopy() {
 		return r.leavesNode(tx, d.key.node)
 	}
+	if d.stands != "" {
+		path = path.Dir().Join(d.stands)
+	}
 	return r.apart.leaves(path, d.kind == zsync.TypeDir)
 }
 
@@ -147,7 +150,7 @@ func (r *Replica) setApart(tx kv.Tx, dir uint64, path zsync.Path, left bool, bef
 		return
 	}
 	r.disk.eachKid(tx, dir, func(d *onDisk) bool {
-		at, isDir := path.Join(d.place.name), d.kind == zsync.TypeDir
+		at, isDir := path.Join(d.logged()), d.kind == zsync.TypeDir
 		leaves := left || !d.key.isCopy() && before.ignores(string(at), isDir) || r.leavesKnown(tx, d, at)
 		if leaves {
 			r.markApart(tx, d)

@@ -16,20 +16,30 @@ type Item struct {
 	MtimeNS int64 // nanoseconds since 1970 UTC; of a directory none
 	Target  string
 	Copy    bool // a conflict copy
+	// As is the name under which it lies in its directory on this disk, which cannot
+	// hold its own; "" where it can.
+	As zsync.Name
 }
 
 // Items returns what the log has in a directory, ascending by name, or a file by
 // itself. All of one directory is in memory, and no other. found: the log has
 // something at that path.
 func (r *Replica) Items(tx kv.Tx, path zsync.Path) (items []Item, found bool) {
-	return r.tree.items(tx, path, func(t *target) bool {
+	return r.tree.items(tx, path, func(t *target) (bool, zsync.Name) {
 		d := r.disk.get(tx, t.key)
-		return t.sameContent(d) && d.place == t.place
+		switch {
+		case d == nil || d.loggedPlace() != t.place:
+			return false, ""
+		case d.stands == "":
+			return t.sameContent(d), ""
+		}
+		return t.sameContent(d), d.place.name
 	})
 }
 
-// items is Items for any disk: here tells whether it has something as it should be.
-func (l *tree) items(tx kv.Tx, path zsync.Path, here func(*target) bool) (items []Item, found bool) {
+// items is Items for any disk: here tells whether it has something as it should be,
+// and as what.
+func (l *tree) items(tx kv.Tx, path zsync.Path, here func(*target) (bool, zsync.Name)) (items []Item, found bool) {
 	node, dot, found := l.lookup(tx, path)
 	if !found {
 		return nil, false
@@ -59,13 +69,14 @@ func (l *tree) kids(tx kv.Tx, dir uint64) (kids []uint64) {
 }
 
 // itemsOf returns what is shown of a node in the directory dir.
-func (l *tree) itemsOf(tx kv.Tx, node uint64, dir zsync.Path, here func(*target) bool) (items []Item) {
+func (l *tree) itemsOf(tx kv.Tx, node uint64, dir zsync.Path, here func(*target) (bool, zsync.Name)) (items []Item) {
 	s := l.look(tx, node)
 	for i, t := range s.targets(node) {
 		v := s.versionFor(t)
+		has, as := here(t)
 		items = append(items, Item{
-			Version: v.tell(dir.Join(t.place.name), t.kind, t.key, here(t)),
-			Mode:    t.mode, MtimeNS: v.mtimeNS, Target: v.target, Copy: i > 0,
+			Version: v.tell(dir.Join(t.place.name), t.kind, t.key, has),
+			Mode:    t.mode, MtimeNS: v.mtimeNS, Target: v.target, Copy: i > 0, As: as,
 		})
 	}
 	return items

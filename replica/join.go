@@ -20,6 +20,7 @@ func (r *Replica) join(tx kv.Tx, now time.Time, l store.Listing) {
 	dir, inD := r.disk.dirNode(tx, l.Path)
 	if inD {
 		known = r.knownIn(tx, dir)
+		l.Entries = r.spelled(l.Entries, known)
 		r.joinKept(tx, dir, l)
 	}
 	j := &joining{replica: r, tx: tx, now: now, dir: l.Path}

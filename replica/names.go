@@ -38,8 +38,13 @@ func split(name zsync.Name) (stem, ext string) {
 // decorate returns stem~suffix.ext. When that is too long it shortens the stem,
 // at a rune boundary, and says so.
 func decorate(name zsync.Name, suffix string) (decorated zsync.Name, whole bool) {
+	return decorateIn(name, suffix, zsync.NameBytesMax)
+}
+
+// decorateIn is decorate for names of no more than so many octets, 96 at least.
+func decorateIn(name zsync.Name, suffix string, most int) (decorated zsync.Name, whole bool) {
 	stem, ext := split(name)
-	room := zsync.NameBytesMax - len("~") - len(suffix) - len(ext)
+	room := most - len("~") - len(suffix) - len(ext)
 	if whole = len(stem) <= room; !whole {
 		for stem = stem[:room]; !utf8.ValidString(stem); {
 			stem = stem[:len(stem)-1]

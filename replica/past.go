@@ -116,7 +116,7 @@ func (p *Past) Items(path zsync.Path) (items []Item, found bool, err error) {
 		return nil, false, err
 	}
 	err = p.memory.View(func(tx kv.Tx) error {
-		items, found = p.tree.items(tx, path, func(*target) bool { return false })
+		items, found = p.tree.items(tx, path, func(*target) (bool, zsync.Name) { return false, "" })
 		return nil
 	})
 	return items, found, err

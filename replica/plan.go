@@ -250,7 +250,7 @@ func (t *turn) due(node uint64) (pairs []pair, rest []*onDisk, due bool) {
 	r := t.replica
 	t.looked++
 	s := r.tree.look(t.tx, node)
-	pairs, rest = matched(s.targets(node), t.node(node))
+	pairs, rest = matched(r.tree.project(t.tx, node, s), t.node(node))
 	switch {
 	case settled(pairs, rest):
 		if !r.batch.touches(node) {
@@ -272,7 +272,7 @@ func (t *turn) due(node uint64) (pairs []pair, rest []*onDisk, due bool) {
 // something there that is not logged yet.
 func (t *turn) busy(pairs []pair, rest []*onDisk) bool {
 	for _, p := range pairs {
-		if t.busyAt(p.place) || p.from != nil && t.mayDiffer(p.from) {
+		if t.busyAt(p.place) || p.from != nil && t.mayDiffer(p.from) || t.rivalMayDiffer(p.target) {
 			return true
 		}
 	}
@@ -331,7 +331,7 @@ func (t *turn) prepare(node uint64, pairs []pair) {
 		case p.from == nil && p.kind == zsync.TypeDir && t.get(p.key) == nil:
 			done = t.fill(p)
 		case p.from != nil && p.from.key == p.key && p.from.place != p.place:
-			done = t.moveTo(p.key, p.key, p.place)
+			done = t.moveTo(p.key, p.target)
 		}
 		if !done {
 			t.replica.plan.block(node)
@@ -351,7 +351,7 @@ func (t *turn) carryOut(node uint64, pairs []pair, rest []*onDisk) bool {
 		for _, p := range pairs {
 			moves := p.from != nil && (p.from.place != p.place || p.from.key != p.key)
 			if moves && p.key.isCopy() != main {
-				whole = t.moveTo(p.from.key, p.key, p.place) && whole
+				whole = t.moveTo(p.from.key, p.target) && whole
 			}
 		}
 	}
@@ -410,7 +410,7 @@ func (t *target) change(d *onDisk) store.Change {
 
 // onDisk is what D will say of a target, but for its Stat.
 func (t *target) onDisk() *onDisk {
-	d := &onDisk{key: t.key, place: t.place, kind: t.kind, mode: t.mode, dots: t.dots}
+	d := &onDisk{key: t.key, place: t.place, stands: t.stands, kind: t.kind, mode: t.mode, dots: t.dots}
 	if v := t.version; v != nil {
 		d.mtimeNS, d.content, d.listLen, d.target = v.mtimeNS, v.content, v.listLen, v.target
 	}

@@ -79,6 +79,8 @@ func Open(tx kv.Tx, cfg Config) (*Replica, error) {
 		scan: newScanner(), findings: newFindings(), plan: newPlanner(), contents: newContents(),
 		batch: newBatch(), problems: newProblems(), apart: newApart(),
 	}
+	n := natureOf(tx)
+	r.tree.names, r.disk.nature = newProjection(n), n
 	r.takePatterns(tx)
 	return r, tx.Err()
 }

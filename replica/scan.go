@@ -200,6 +200,8 @@ func (r *Replica) Listed(tx kv.Tx, now time.Time, l store.Listing) {
 	case r.apart.leavesDir(l.Path): // it is ignored since it was ordered
 	case l.Gone:
 		r.scan.enqueue(l.Path.Dir()) // which tells what is there instead
+	case r.isMisspelled(tx, l):
+		r.scan.enqueue(l.Path.Dir())
 	default:
 		r.rootFound(l.Path)
 		r.join(tx, now, l)

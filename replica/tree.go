@@ -12,6 +12,7 @@ import (
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/store"
 )
 
 // The buckets of L. All but ids and dirty can be dropped and folded again.
@@ -38,6 +39,7 @@ type tree struct {
 	ruled     bool    // patterns have changed since then
 	moved     bool    // directories have another place since then
 	ended     []ended // versions that were live, since the brake looked
+	names     projection
 
 	looks   memo[uint64, *shown]       // by node; what a fold may have changed is dropped
 	records memo[uint64, *record]      // of bucketNodes
@@ -48,7 +50,9 @@ type tree struct {
 	value recordRoom
 }
 
-func newTree(space zsync.SpaceID) *tree { return &tree{space: space, dirty: newMarks()} }
+func newTree(space zsync.SpaceID) *tree {
+	return &tree{space: space, dirty: newMarks(), names: newProjection(store.Nature{})}
+}
 
 // forget gives back the memory of what the database tells again.
 func (l *tree) forget() {
@@ -56,6 +60,7 @@ func (l *tree) forget() {
 	l.records.clear()
 	l.numbers.clear()
 	l.slots.clear()
+	l.names.forget()
 }
 
 func nodeKey(node uint64) []byte { return binary.BigEndian.AppendUint64(nil, node) }
@@ -176,12 +181,14 @@ func (l *tree) hang(tx kv.Tx, p place, node uint64) {
 		l.slots.set(p, slices.Insert(slices.Clone(nodes), i, node))
 	}
 	tx.Put(bucketKids, l.key.kids(p, node), nil)
+	l.hangFold(tx, p, node, true)
 }
 
 // unhang takes it out.
 func (l *tree) unhang(tx kv.Tx, p place, node uint64) {
 	l.slots.set(p, slices.DeleteFunc(slices.Clone(l.slot(tx, p)), func(n uint64) bool { return n == node }))
 	tx.Delete(bucketKids, l.key.kids(p, node))
+	l.hangFold(tx, p, node, false)
 }
 
 // derivedID is the id of the node that a first create at that path names. It

@@ -120,7 +120,7 @@ func (r *Replica) whyShown(tx kv.Tx, path zsync.Path) (Reason, bool) {
 		return Reason{}, false
 	}
 	s := r.tree.look(tx, node)
-	pairs, rest := matched(s.targets(node), r.disk.node(tx, node))
+	pairs, rest := matched(r.tree.project(tx, node, s), r.disk.node(tx, node))
 	reason := Reason{Node: r.tree.nodeID(tx, node)}
 	switch {
 	case node == rootNode:
@@ -128,7 +128,7 @@ func (r *Replica) whyShown(tx kv.Tx, path zsync.Path) (Reason, bool) {
 	case settled(pairs, rest) && len(s.copies) > 0:
 		reason.Code, reason.Why = CodeConflict, fmt.Sprintf("it is in sync, and %d versions of it are kept", 1+len(s.copies))
 	case settled(pairs, rest):
-		reason.Code = CodeInSync
+		reason.Code, reason.Why = CodeInSync, r.whyProjected(tx, pairs)
 	case tx.Get(bucketHidden, nodeKey(node)) != nil:
 		reason.Code, reason.Why = CodePrivate, "it is not made here: the name belongs to zsync"
 	case r.heldBack(tx, node):
@@ -168,6 +168,13 @@ func (r *Replica) whyOnDisk(tx kv.Tx, path zsync.Path) (Reason, bool) {
 	switch {
 	case d == nil:
 		return Reason{}, false
+	case d.stands != "":
+		at := r.pathLogged(tx, d.loggedPlace())
+		why := fmt.Sprintf("this is %q, which this disk cannot hold under its own name; on other devices it has that", at)
+		if tx.Get(bucketTodo, nodeKey(d.key.node)) == nil {
+			return Reason{Code: CodeInSync, Why: why}, true
+		}
+		return Reason{Code: CodeApplying, Why: why}, true
 	case d.kept:
 		return Reason{Code: "kept", Why: "other devices removed it; it stays here because it holds something that zsync leaves alone"}, true
 	}

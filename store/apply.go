@@ -56,6 +56,7 @@ type applier struct {
 	slots    map[string]bool // in swap: copies that begin made and no change has taken
 	found    map[uint64][]keptFile
 	nested   map[string]bool // directories: whether they are folders of their own
+	spelt    map[string]bool // directories that are there just so: see spelled
 }
 
 // begin makes sure of the folder, and that everything to be placed is durable
@@ -167,6 +168,9 @@ func (a *applier) finish() {
 func (a *applier) parent(i int, path zsync.Path) (Dir, string, error) {
 	dir, name, err := place(path)
 	if err != nil {
+		return nil, "", err
+	}
+	if err := a.spelled(dir); err != nil {
 		return nil, "", err
 	}
 	if err := a.outside(dir); err != nil {

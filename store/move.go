@@ -28,6 +28,7 @@ func (a *applier) mkdir(i int, c Change) (Result, error) {
 	a.touched(c.Path, false)
 	a.need.add(syncThing{path: string(c.Path)})
 	a.made = true
+	a.spells(string(c.Path))
 	stat, err := dir.Stat(name)
 	return Result{Stat: stat}, err
 }
@@ -67,6 +68,7 @@ func (a *applier) rmdir(i int, c Change) (Result, error) {
 	}
 	if err == nil {
 		err = dir.Rmdir(name)
+		a.spelt = nil
 	}
 	if err == nil {
 		a.touched(c.Path, false)
@@ -88,7 +90,7 @@ func (a *applier) rename(i int, c Change) (Result, error) {
 		if err := a.outside(string(c.From)); err != nil {
 			return Result{}, err
 		}
-		a.nested = nil // it will have another path
+		a.nested, a.spelt = nil, nil // it will have another path
 		a.dirs.dropBelow(string(c.From))
 		a.need.many = a.need.many || len(a.need.things) > 0 // what was touched below has another path now
 	}

@@ -9,8 +9,6 @@ import (
 	"slices"
 
 	"golang.org/x/text/unicode/norm"
-
-	"github.com/zsync/zsync"
 )
 
 // respelledPrefix begins the name that an entry has while it gets another spelling of
@@ -105,6 +103,33 @@ func (n Nature) isSpelled(name, shown string) bool {
 	return name == shown || n.Forms && norm.NFC.String(name) == norm.NFC.String(shown)
 }
 
-// Spells reports whether a directory of this disk that shows a name may have been given
-// it as name.
-func (n Nature) Spells(name zsync.Name, shown string) bool { return n.isSpelled(string(name), shown) }
+// spelled makes sure that each directory on the way has just the name that the path
+// says, where the disk might take another one for it: what is meant for photos must not
+// go to Photos when photos could not be made.
+func (a *applier) spelled(path string) error {
+	if path == "" || a.spelt[path] || !a.root.nature.Folds() {
+		return nil
+	}
+	parent, name := split(path)
+	if err := a.spelled(parent); err != nil {
+		return err
+	}
+	dir, err := a.root.fs.Dir(parent)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if _, err := a.exact(dir, name); err != nil {
+		return err
+	}
+	a.spells(path)
+	return nil
+}
+
+// spells notes that a directory has just that name.
+func (a *applier) spells(path string) {
+	if a.spelt == nil {
+		a.spelt = map[string]bool{}
+	}
+	a.spelt[path] = true
+}

@@ -62,7 +62,7 @@ func (a *appliance) open(order device.OpenFolder, post func(device.Address, any)
 		return device.Opened{}, errors.Join(unopened(reg, err), db.Close())
 	}
 	a.noteOpened(reg)
-	return device.Opened{Store: db, Disk: folder, Staged: staged, Unfinished: folder.Unfinished}, nil
+	return device.Opened{Store: db, Disk: folder, Staged: staged, Unfinished: folder.Unfinished, Nature: folder.Nature}, nil
 }
 
 // noteOpened adds a folder to the list that stands in for device.db. A list that is

@@ -153,8 +153,12 @@ func sizeOf(line control.TreeLine) string {
 }
 
 func notesOn(line control.TreeLine) string {
+	notes := ""
 	if line.Conflict {
-		return "  (conflict copy by " + printable(line.Name) + ")"
+		notes = "  (conflict copy by " + printable(line.Name) + ")"
 	}
-	return ""
+	if line.As != "" {
+		notes += "  (on this disk: " + printable(line.As) + ")"
+	}
+	return notes
 }

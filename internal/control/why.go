@@ -98,6 +98,8 @@ type TreeLine struct {
 	Event    string `json:"event"`
 	Conflict bool   `json:"conflict"` // it is a conflict copy
 	Here     bool   `json:"here"`     // this disk has it so
+	// As is the name that it has on this disk, which cannot hold its own.
+	As string `json:"as,omitempty"`
 }
 
 var typeWords = map[zsync.FileType]string{zsync.TypeFile: "file", zsync.TypeDir: "dir", zsync.TypeSymlink: "symlink"}
@@ -107,7 +109,7 @@ func TreeLineOf(l device.TreeLine) TreeLine {
 	line := TreeLine{
 		Version: 1, Folder: l.Folder, Path: string(l.Path), Type: typeWords[l.Type], Size: l.Size,
 		Mode: fmt.Sprintf("%04o", l.Mode), Content: contentText(l.Content), Target: l.Target,
-		Name: l.Name, Wall: wall(l.WallMS), Conflict: l.Copy, Here: l.Here,
+		Name: l.Name, Wall: wall(l.WallMS), Conflict: l.Copy, Here: l.Here, As: string(l.As),
 	}
 	if l.Type != zsync.TypeDir {
 		line.Mtime = time.Unix(0, l.MtimeNS).UTC().Format(time.RFC3339Nano)

@@ -34,8 +34,8 @@ type fetcher struct {
 	wants   map[zsync.Digest]*want
 	unhad   unhad          // nobody had these
 	lacking []zsync.Digest // nor these, which nobody has judged yet: see giveUp
-	resumed int64 // chunks found whole in staging files
-	reused  int64 // chunks copied from other files of the folder
+	resumed int64          // chunks found whole in staging files
+	reused  int64          // chunks copied from other files of the folder
 }
 
 // want is one content on its way.

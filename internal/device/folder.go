@@ -9,6 +9,7 @@ import (
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/replica"
 	"github.com/zsync/zsync/security"
+	"github.com/zsync/zsync/store"
 )
 
 // FolderConfig is what a folder's machine starts from.
@@ -22,6 +23,9 @@ type FolderConfig struct {
 	Unfinished []zsync.Digest
 	// Verify judges the signatures of events. Default: ed25519.Verify.
 	Verify eventlog.Verify
+	// Nature is what the folder's disk makes of names; nil where that could not be found
+	// out, and it is taken to be as it was.
+	Nature *store.Nature
 }
 
 // FolderMachine is one folder's copy on this device: its log, what the log says
@@ -50,9 +54,9 @@ type FolderMachine struct {
 }
 
 // OpenFolderMachine opens the folder from its database and orders the first scan.
-func OpenFolderMachine(now time.Time, store kv.Store, cfg FolderConfig) (*FolderMachine, []Effect, error) {
-	f := &FolderMachine{cfg: cfg, store: store, fetch: newFetcher(cfg.Space)}
-	err := store.Update(func(tx kv.Tx) error { return f.open(tx, now) })
+func OpenFolderMachine(now time.Time, db kv.Store, cfg FolderConfig) (*FolderMachine, []Effect, error) {
+	f := &FolderMachine{cfg: cfg, store: db, fetch: newFetcher(cfg.Space)}
+	err := db.Update(func(tx kv.Tx) error { return f.open(tx, now) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,8 +78,8 @@ const keyTaken = "taken"
 // ForgetAtOpen has the next [OpenFolderMachine] on a folder's database forget what
 // was on the disk. It comes before the directory that a person vouches for is
 // opened, since that makes it the one that is known.
-func ForgetAtOpen(store kv.Store) error {
-	return store.Update(func(tx kv.Tx) error {
+func ForgetAtOpen(db kv.Store) error {
+	return db.Update(func(tx kv.Tx) error {
 		tx.Put(BucketRoot, KeyForget, []byte{1})
 		return nil
 	})
@@ -101,6 +105,9 @@ func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
 	if !f.cfg.Scout {
 		f.forgetDisk(tx)
 		f.retention = openRetention(tx, now)
+		if f.cfg.Nature != nil {
+			f.replica.SetNature(tx, *f.cfg.Nature)
+		}
 		f.replica.Start(tx, now, f.cfg.Staged, f.cfg.Unfinished)
 	}
 	return f.finish(tx, now)

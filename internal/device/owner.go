@@ -125,7 +125,7 @@ func (r *Running) start(order OpenFolder) (*runningFolder, []Effect, error) {
 	}
 	m, effects, err := OpenFolderMachine(time.Now(), opened.Store, FolderConfig{
 		Registration: order.Registration, Keys: r.cfg.Keys, Cert: r.cfg.Cert, Seed: r.host.Seed(),
-		Staged: opened.Staged, Unfinished: opened.Unfinished,
+		Staged: opened.Staged, Unfinished: opened.Unfinished, Nature: opened.Nature,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, opened.close())

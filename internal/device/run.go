@@ -13,6 +13,7 @@ import (
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/store"
 )
 
 // Network is one link's sockets: the ZRE mailbox or the transfer link.
@@ -41,6 +42,7 @@ type Opened struct {
 	Staged []zsync.Digest
 	// Unfinished are contents that are staged in part.
 	Unfinished []zsync.Digest
+	Nature     *store.Nature // as in FolderConfig
 }
 
 // Host is what a running device needs of the world: its doors to the network and

@@ -79,7 +79,7 @@ func (f *FolderMachine) noteTrash(tx kv.Tx, now time.Time, changes []store.Chang
 			continue
 		}
 		value := binary.BigEndian.AppendUint64(nil, uint64(max(0, now.UnixMilli())))
-		tx.Put(bucketTrash, []byte(result.Kept), append(value, changes[i].Path...))
+		tx.Put(bucketTrash, []byte(result.Kept), append(value, f.replica.LoggedPath(tx, changes[i].Path)...))
 	}
 }
 

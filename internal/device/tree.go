@@ -98,6 +98,16 @@ func (f *FolderMachine) Items(path zsync.Path) (lines []TreeLine, found bool, er
 	return lines, found, err
 }
 
+// LoggedPath returns where the log has what lies at a path of this disk.
+func (f *FolderMachine) LoggedPath(path zsync.Path) (logged zsync.Path) {
+	logged = path
+	_ = f.store.View(func(tx kv.Tx) error { // a database that cannot be read says so elsewhere
+		logged = f.replica.LoggedPath(tx, path)
+		return nil
+	})
+	return logged
+}
+
 // walk yields what is at a path and below it. Of each directory on the way down all
 // names are in memory, and no others.
 func walk(items func(zsync.Path) ([]TreeLine, bool, error), label string, path zsync.Path, yield func(TreeLine) bool) error {

@@ -61,7 +61,7 @@ func (f *FolderMachine) Why(path zsync.Path) (why Why, err error) {
 			why.Code, why.Why = CodeHalted, rootMissing(f.cfg.Dir)
 		case !f.space.member || f.space.waiting:
 			f.whyJoining(&why)
-		case reason.Code == replica.CodeInSync:
+		case reason.Code == replica.CodeInSync && reason.Why == "":
 			why.Why = "what is on this disk is what the folder should have"
 		case reason.Code == replica.CodeMissing:
 			f.whyMissing(tx, &why, reason)

@@ -27,6 +27,8 @@ type Folder struct {
 	*Workers
 	// Unfinished are the contents that are staged in part.
 	Unfinished []zsync.Digest
+	// Nature is what the disk makes of names; nil where that could not be found out.
+	Nature *store.Nature
 
 	stop  context.CancelFunc
 	watch sync.WaitGroup
@@ -49,6 +51,9 @@ func Open(dir string, space zsync.SpaceID, db kv.Store, sameFolder bool, post fu
 		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), root.Close())
 	}
 	f := &Folder{Workers: NewWorkers(root, space, post), Unfinished: root.Unfinished()}
+	if nature, known := root.Nature(); known {
+		f.Nature = &nature
+	}
 	f.follow(func() (*Watcher, error) { return NewWatcher(dir, root.Made) }, rewatchAfter,
 		device.Address{Part: device.Folder, Space: space}, post)
 	return f, staged, nil

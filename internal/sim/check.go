@@ -36,9 +36,9 @@ func (w *World) Converged() error {
 			return err
 		}
 	}
-	first := treeOf(w.Nodes[0].Disks[dir])
+	first := w.Nodes[0].tree()
 	for _, n := range w.Nodes[1:] {
-		if err := differ(w.Nodes[0].Name, first, n.Name, treeOf(n.Disks[dir])); err != nil {
+		if err := differ(w.Nodes[0].Name, first, n.Name, n.tree()); err != nil {
 			return err
 		}
 	}
@@ -195,6 +195,23 @@ func (n *Node) Status() (device.FolderStatus, error) {
 		}
 	}
 	return device.FolderStatus{}, fmt.Errorf("%s has no folder", n.Name)
+}
+
+// tree is what a person sees, under the names that the log has.
+func (n *Node) tree() map[string]string {
+	tree := treeOf(n.Disks[dir])
+	if n.index >= n.world.Sticks {
+		return tree
+	}
+	logged := make(map[string]string, len(tree))
+	for _, f := range n.folders {
+		for path, text := range tree {
+			if f.reg.Dir == dir {
+				logged[string(f.machine.LoggedPath(zsync.Path(path)))] = text
+			}
+		}
+	}
+	return logged
 }
 
 // treeOf reads what a person sees: path to type, mode, time and content.

@@ -278,6 +278,10 @@ func (n *Node) disk(dir string) *crashfs.FS {
 		sum := sha256.Sum256([]byte(n.Name + dir))
 		disk = crashfs.New(binary.BigEndian.Uint64(sum[:]) + uint64(n.world.random.Uint32()) + n.world.Tear<<32)
 		disk.Trouble(n.trouble)
+		if n.index < n.world.Sticks {
+			disk.FoldNames()
+			disk.ForbidNames()
+		}
 		n.Disks[dir] = disk
 		n.ticked[dir] = start
 	}

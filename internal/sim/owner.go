@@ -133,9 +133,15 @@ func (n *Node) machine(f *folder, cache spaceID, staged []zsync.Digest, unfinish
 			return nil, err
 		}
 	}
-	f.machine, effects, err = device.OpenFolderMachine(n.clock(), db, device.FolderConfig{
+	cfg := device.FolderConfig{
 		Registration: f.reg, Keys: n.keys, Cert: n.cert, Seed: n.world.seed(),
 		Staged: staged, Unfinished: unfinished, Verify: n.world.verify,
-	})
+	}
+	if f.root != nil {
+		if nature, known := f.root.Nature(); known {
+			cfg.Nature = &nature
+		}
+	}
+	f.machine, effects, err = device.OpenFolderMachine(n.clock(), db, cfg)
 	return effects, err
 }

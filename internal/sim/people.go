@@ -96,7 +96,7 @@ func (l *Workload) act(n *Node, action Action) bool {
 	there := at != ""
 	switch action {
 	case Create, Mkdir, Symlink:
-		return l.make(n, action, l.fresh(at, kind == zsync.TypeDir))
+		return l.make(n, action, l.fresh(n, at, kind == zsync.TypeDir))
 	case Edit, Replace:
 		return kind == zsync.TypeFile && there && l.edit(n, at, action == Replace)
 	case Conflict:
@@ -172,7 +172,7 @@ func (l *Workload) remove(n *Node, path string) bool {
 func (l *Workload) rename(n *Node, from string) bool {
 	user := n.disk(dir).User()
 	at := l.any(n)
-	to := l.fresh(at, user.Stat(at).Type == zsync.TypeDir)
+	to := l.fresh(n, at, user.Stat(at).Type == zsync.TypeDir)
 	if to == from || strings.HasPrefix(to, from+"/") || strings.HasPrefix(from, to+"/") || user.Stat(to).Type == zsync.TypeDir {
 		return false
 	}

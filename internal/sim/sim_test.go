@@ -148,6 +148,18 @@ func TestNothingIsLostWhateverGoesWrong(t *testing.T) {
 	}
 }
 
+func TestADiskThatTakesNamesForOneLosesNothingWhateverGoesWrong(t *testing.T) {
+	for _, seed := range allSeeds(t, 3) {
+		w := sim.NewWorld(350+seed, disk.Carry)
+		w.Sticks = 1
+		load := chain(t, seed, w, 5)
+		settle(t, seed, w, load)
+		use(t, seed, w, load, 120, w.Misfortune)
+		w.Mend()
+		settle(t, seed, w, load)
+	}
+}
+
 func TestMessagesThatAreLostOrComeTwiceChangeNothing(t *testing.T) {
 	for _, seed := range allSeeds(t, 5) {
 		w, load := circle(t, 400+seed, 2+int(seed)%3)

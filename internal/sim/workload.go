@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +83,23 @@ func NewWorkload(w *World) *Workload {
 // names that files and directories are given: few, so that people collide.
 var names = []string{"a.jpg", "b.jpg", "c.txt", "d", "e", "IMG 1.jpg"}
 
+// namesLikeThem are more of them, for worlds with disks that take some for one, or
+// refuse them.
+var namesLikeThem = []string{"A.jpg", "B.JPG", "D", "img 1.jpg", "a:b"}
+
+// name draws one that a person on the device can give.
+func (l *Workload) name(n *Node) string {
+	if l.World.Sticks == 0 {
+		return names[l.World.random.IntN(len(names))]
+	}
+	all := append(slices.Clone(names), namesLikeThem...)
+	name := all[l.World.random.IntN(len(all))]
+	if n.index < l.World.Sticks {
+		name = strings.ReplaceAll(name, ":", "-")
+	}
+	return name
+}
+
 // Step does one thing on one device.
 func (l *Workload) Step() {
 	w := l.World
@@ -95,7 +113,7 @@ func (l *Workload) Step() {
 	isDir := at != "" && user.Stat(at).Type == zsync.TypeDir
 	switch k := w.random.IntN(10); {
 	case at == "" || k < 4:
-		path := l.fresh(at, isDir)
+		path := l.fresh(n, at, isDir)
 		if user.Stat(path).Type == zsync.TypeDir {
 			return
 		}
@@ -115,7 +133,7 @@ func (l *Workload) Step() {
 		user.Remove(at)
 		n.hint(at)
 	case k < 9:
-		to := l.fresh("", false)
+		to := l.fresh(n, "", false)
 		if to == at || strings.HasPrefix(to, at+"/") || strings.HasPrefix(at, to+"/") || user.Stat(to).Type == zsync.TypeDir {
 			return
 		}
@@ -123,7 +141,7 @@ func (l *Workload) Step() {
 		user.Rename(at, to)
 		n.hint(at, to)
 	default:
-		if path := l.fresh(at, isDir); user.Stat(path).Type == zsync.TypeOther {
+		if path := l.fresh(n, at, isDir); user.Stat(path).Type == zsync.TypeOther {
 			user.Mkdir(path)
 			n.hint(path)
 		}
@@ -132,8 +150,8 @@ func (l *Workload) Step() {
 }
 
 // fresh names something in a directory, or beside a file.
-func (l *Workload) fresh(at string, isDir bool) string {
-	name := names[l.World.random.IntN(len(names))]
+func (l *Workload) fresh(n *Node, at string, isDir bool) string {
+	name := l.name(n)
 	if at == "" || strings.Count(at, "/") > 3 {
 		return name
 	}

@@ -30,6 +30,9 @@ type World struct {
 	Lossy, Echo int
 	// Jumble is how many of a thousand messages come later than those behind them.
 	Jumble int
+	// Sticks is how many devices, the first ones, have a disk that takes names for one
+	// that differ only in capital letters, and refuses some.
+	Sticks int
 	// Fired counts what went wrong, by kind.
 	Fired map[Fault]int
 	// Skew is how far a device's clock may be off, either way; each start draws anew.
