@@ -193,13 +193,7 @@ func (b *box) plainTree(alias string) string {
 	return strings.Join(words, " ")
 }
 
-func (b *box) paths() string {
-	var paths []string
-	for _, path := range b.disk.User().Paths("", ".zsync") {
-		paths = append(paths, path)
-	}
-	return strings.Join(paths, "\n")
-}
+func (b *box) paths() string { return strings.Join(b.disk.User().Paths("", ".zsync"), "\n") }
 
 func TestWhichNameIsProjectedDoesNotDependOnTheOrderOfArrival(t *testing.T) {
 	a := newBox(t, 'a')
