@@ -164,9 +164,15 @@ func (l *tree) project(tx kv.Tx, node uint64, s *shown) []*target {
 		return targets
 	}
 	group := l.group(tx, l.names.slot(l.load(tx, node).location().place))
-	for _, t := range targets {
+	if len(group) == 0 {
+		return targets
+	}
+	targets = slices.Clone(targets) // the others are remembered
+	for i, t := range targets {
 		if name, projected := group[t.key]; projected {
-			t.stands, t.place.name = t.place.name, name
+			here := *t
+			here.stands, here.place.name = t.place.name, name
+			targets[i] = &here
 		}
 	}
 	return targets
