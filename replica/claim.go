@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -157,6 +158,9 @@ func (r *Replica) foundMoved(tx kv.Tx, now time.Time, path zsync.Path, e store.E
 func (r *Replica) concludeMissing(tx kv.Tx) {
 	gone := make([]*finding, 0, len(r.scan.missing))
 	for key, absent := range r.scan.missing {
+		if len(r.scan.failed) > 0 && strings.HasPrefix(string(absent.path), parkedPrefix) {
+			continue // D knows no place for it, so it may be in what could not be read
+		}
 		if !absent.replaced && r.leftAlone(tx, key) {
 			why := fmt.Sprintf("has a name now, in %q, that is not synced: others keep it as it was", "/"+r.scan.unusable[key])
 			r.problems.set(absent.path, "renamed", why)

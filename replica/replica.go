@@ -143,8 +143,8 @@ func (r *Replica) Refold(tx kv.Tx, each func(yield func(eventlog.Event) bool)) e
 	return tx.Err()
 }
 
-// dropVoid makes D forget the versions of events that are not in L. Nothing is
-// lost: the disk keeps them, and what they hold is in the cache.
+// dropVoid makes D forget the versions of events that are not in L, and those alone.
+// Nothing is lost: the disk keeps them, and what they hold is in the cache.
 func (r *Replica) dropVoid(tx kv.Tx) {
 	var void []diskKey
 	tx.Scan(bucketDisk, nil, func(key, value []byte) bool {
@@ -156,16 +156,14 @@ func (r *Replica) dropVoid(tx kv.Tx) {
 	})
 	for _, key := range void {
 		d := r.disk.get(tx, key)
-		if d == nil {
-			continue // it went with its directory
-		}
 		d = d.clone()
 		d.dots = slices.DeleteFunc(d.dots, func(dot zsync.Dot) bool { return !folded(tx, dot) })
 		if len(d.dots) > 0 || r.stands(tx, d) {
 			r.disk.put(tx, d)
-		} else {
-			r.dropTree(tx, d)
+			continue
 		}
+		r.disk.export(tx, tx, d)
+		r.forget(tx, d) // and not what is in it: if that was deleted, a scan shall find out
 	}
 }
 
