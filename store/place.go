@@ -60,19 +60,25 @@ func (a *applier) source(c Change) (source, error) {
 	switch {
 	case c.Op == OpSymlink:
 		if err := swap.Symlink(slot, c.Target); err != nil {
+			a.root.swapped = false // what is in the way is looked after before the next batch
 			return source{}, err
 		}
 	case a.slots[slot]:
 		delete(a.slots, slot)
 	case c.Content == zsync.EmptyContent:
 		if err := swap.Write(slot, nil); err != nil {
+			a.root.swapped = false // the name may have been made
 			return source{}, err
 		}
 	default:
 		return a.stagedSource(c)
 	}
 	stat, err := swap.Stat(slot)
-	return source{dir: swap, name: slot, stat: stat}, err
+	made := source{dir: swap, name: slot, stat: stat}
+	if err != nil {
+		err = errors.Join(err, a.giveBack(made, c))
+	}
+	return made, err
 }
 
 // stagedSource makes sure that all of a content is staged.
