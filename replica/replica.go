@@ -158,24 +158,13 @@ func (r *Replica) dropVoid(tx kv.Tx) {
 		d := r.disk.get(tx, key)
 		d = d.clone()
 		d.dots = slices.DeleteFunc(d.dots, func(dot zsync.Dot) bool { return !folded(tx, dot) })
-		if len(d.dots) > 0 || r.stands(tx, d) {
+		if len(d.dots) > 0 {
 			r.disk.put(tx, d)
 			continue
 		}
 		r.disk.export(tx, tx, d)
 		r.forget(tx, d) // and not what is in it: if that was deleted, a scan shall find out
 	}
-}
-
-// stands reports whether d is a directory that L has all the same, at a place that
-// somebody gave it. To forget it would be to forget all that is in it, and what the
-// user has done there since the last scan.
-func (r *Replica) stands(tx kv.Tx, d *onDisk) bool {
-	if d.kind != zsync.TypeDir {
-		return false
-	}
-	node := r.tree.load(tx, d.key.node)
-	return node.visible() && node.dir() && !node.location().by.stamp().IsZero()
 }
 
 func folded(tx kv.Tx, dot zsync.Dot) bool { return tx.Get(bucketFolded, dot.Event[:]) != nil }
