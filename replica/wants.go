@@ -130,11 +130,22 @@ func (cs *contents) drop(r *Replica, digest zsync.Digest, c *wanted) {
 	delete(cs.by, digest)
 	if c.ordered {
 		cs.outstanding--
-		r.out.Unwant = append(r.out.Unwant, digest)
+		cs.unwant(r, digest)
 	}
 	if c.ordered || cs.has(digest) {
 		delete(cs.staged, digest)
 		r.out.Unstage = append(r.out.Unstage, digest)
+	}
+}
+
+// unwant takes an order back. One of the turn at hand was not given yet, and would be
+// carried out after what takes it back.
+func (cs *contents) unwant(r *Replica, digest zsync.Digest) {
+	at := slices.IndexFunc(r.out.Want, func(w Want) bool { return w.Content == digest })
+	if at >= 0 {
+		r.out.Want = slices.Delete(r.out.Want, at, at+1)
+	} else {
+		r.out.Unwant = append(r.out.Unwant, digest)
 	}
 }
 

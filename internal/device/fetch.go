@@ -77,7 +77,7 @@ func (f *FolderMachine) want(tx kv.Tx, wants []replica.Want, unwanted []zsync.Di
 		f.space.emit(Address{Part: Link}, Unfetch{f.cfg.Space, unwanted})
 	}
 	if len(wants) > 0 {
-		f.fetch.unhad.pause = retryMin
+		f.fetch.startAnew()
 	}
 	var run Fetch
 	for _, each := range wants {

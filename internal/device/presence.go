@@ -179,6 +179,7 @@ func (l *LinkMachine) heard(now time.Time, e zre.Event) {
 
 func (l *LinkMachine) enter(now time.Time, space zsync.SpaceID) {
 	l.spaces[space] = true
+	l.transfers.takeBack(now, space) // a machine that was here before asked for it
 	l.node.Join(now, groupOf(space))
 	for _, p := range l.sortedPeers() {
 		l.link(p)
@@ -191,7 +192,7 @@ func (l *LinkMachine) quit(now time.Time, space zsync.SpaceID) {
 	for _, p := range l.peers {
 		delete(p.told, space)
 	}
-	l.transfers.quit(space)
+	l.transfers.quit(now, space)
 }
 
 func (l *LinkMachine) machineOf(space zsync.SpaceID) Address {

@@ -27,10 +27,19 @@ func (t *transfers) unfetch(now time.Time, in Unfetch) {
 	for _, content := range in.Contents {
 		contents[content] = true
 	}
-	unwanted := func(i Item) bool { return contents[i.content()] }
+	t.forgo(now, in.Space, func(i Item) bool { return contents[i.content()] })
+}
+
+// takeBack takes back all that was asked of a space: its machine begins anew, and asks
+// for what it wants by itself.
+func (t *transfers) takeBack(now time.Time, space zsync.SpaceID) {
+	t.forgo(now, space, func(Item) bool { return true })
+}
+
+func (t *transfers) forgo(now time.Time, space zsync.SpaceID, unwanted func(Item) bool) {
 	for prio := range t.queue {
 		for _, b := range t.queue[prio] {
-			if b.space == in.Space {
+			if b.space == space {
 				b.items = slices.DeleteFunc(b.items, unwanted)
 			}
 		}
@@ -38,7 +47,7 @@ func (t *transfers) unfetch(now time.Time, in Unfetch) {
 	}
 	for _, s := range t.sorted() {
 		for _, req := range slices.Sorted(maps.Keys(s.requests)) {
-			if s.requests[req].space == in.Space {
+			if s.requests[req].space == space {
 				s.forgo(now, req, unwanted)
 			}
 		}

@@ -323,9 +323,22 @@ func TestWhatIsNoLongerWantedIsNotAskedFor(t *testing.T) {
 	d.linked(deviceNamed('a'), spaceNamed(1), true)
 	d.run()
 	d.expect("asked for", d.far['a'].asked, "y")
-	d.quit(spaceNamed(1))
+	d.quit(d.now, spaceNamed(1))
 	d.want('a', "z")
 	d.expect("asked for after the folder closed", d.far['a'].asked, "y")
+}
+
+// A folder's machine that met a failure of its database begins anew, and asks again.
+func TestWhatAFolderAskedForBeforeItBeganAnewIsNotAskedElsewhere(t *testing.T) {
+	d := newDesk(t, "ab")
+	d.far['a'].mute = true
+	d.have('b', "x", "y")
+	d.want('a', "x", "y")
+	d.takeBack(d.now, spaceNamed(1))
+	d.run()
+	d.fact(d.now, NetFact{Kind: NetClosed, Conn: d.far['a'].conn}, nil)
+	d.run()
+	d.expect("the other was asked for", d.far['b'].asked)
 }
 
 // Had the folder of a device that is in sync asked for it, the other would bring it

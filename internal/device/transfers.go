@@ -77,14 +77,12 @@ func newTransfers(self zsync.DeviceID) *transfers {
 }
 
 // quit forgets a space: what it asked for and who has it.
-func (t *transfers) quit(space zsync.SpaceID) {
+func (t *transfers) quit(now time.Time, space zsync.SpaceID) {
 	t.stirred = true
 	for _, r := range t.routes {
 		delete(r.spaces, space)
 	}
-	for prio := range t.queue {
-		t.queue[prio] = slices.DeleteFunc(t.queue[prio], func(b *batch) bool { return b.space == space })
-	}
+	t.takeBack(now, space)
 }
 
 // fact takes what the transfer sockets saw.

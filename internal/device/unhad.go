@@ -2,6 +2,7 @@ package device
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -63,6 +64,13 @@ func (x *fetcher) newcomer() {
 		w.unhad = false
 	}
 	x.unhad.retry()
+}
+
+// startAnew: something is wanted now. What nobody had of a content that was taken back
+// before is not asked for a second time should it be among it.
+func (x *fetcher) startAnew() {
+	x.unhad.pause = retryMin
+	x.unhad.items = slices.DeleteFunc(x.unhad.items, func(item Item) bool { return x.wants[item.content()] == nil })
 }
 
 // unfetched keeps items that nobody had, to ask again later, but not so many that
