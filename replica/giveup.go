@@ -17,7 +17,8 @@ import (
 // past the cut of its writer: past yields these. Such an event brings back what it
 // ended, and that is right where somebody has it; but its author had it no more, and
 // where nobody else was given it, all would wait for ever. What a device has that is
-// away now goes to its versions area, as it would have without the cut.
+// away now goes to its versions area, as it would have without the cut. What has come
+// since it was lacking, or lies elsewhere on this disk by now, is not given up.
 func (r *Replica) GiveUp(tx kv.Tx, writer zsync.WriterID, seq uint64, lacking []zsync.Digest, past func(yield func(eventlog.Event) bool)) []byte {
 	r.drafts = nil
 	if !r.mayAuthor() {
@@ -27,7 +28,7 @@ func (r *Replica) GiveUp(tx kv.Tx, writer zsync.WriterID, seq uint64, lacking []
 	d := newDrafting(r, tx, writer, seq)
 	for _, content := range lacking {
 		c := r.contents.by[content]
-		if c == nil {
+		if c == nil || r.cameMeanwhile(tx, c) {
 			continue
 		}
 		for _, node := range c.nodes {
@@ -37,6 +38,19 @@ func (r *Replica) GiveUp(tx kv.Tx, writer zsync.WriterID, seq uint64, lacking []
 		}
 	}
 	return d.body()
+}
+
+// cameMeanwhile reports whether a content that was lacking is here; what is, but is not
+// staged, is copied from where it is.
+func (r *Replica) cameMeanwhile(tx kv.Tx, c *wanted) bool {
+	if r.contents.has(c.want.Content) || c.copying {
+		return true
+	}
+	if _, found := r.Locate(tx, c.want.Content); !found {
+		return false
+	}
+	r.contents.seekHere(r, c)
+	return true
 }
 
 // endedBy returns the versions that some events supersede.

@@ -60,6 +60,46 @@ func TestOnlyWhatWasEndedPastACutAndIsOnNoDiskIsGivenUp(t *testing.T) {
 	b.wantOps(n, OpDel)
 }
 
+// It may take a while until a device may log that nobody had something, and somebody
+// who has it may come before that.
+func TestWhatHasComeMeanwhileIsNotGivenUp(t *testing.T) {
+	for name, comes := range map[string]func(a, b *box){
+		"it is staged": func(_, b *box) {
+			b.fetch = func(zsync.Digest) ([]byte, bool) { return []byte("one"), true }
+			b.run()
+		},
+		"its person has put it beside": func(_, b *box) {
+			b.user().write("beside", "one")
+			b.scan()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := pairOf(t, func(u user) { u.write("x", "zero") })
+			a.fetch, b.fetch = nil, nil
+			a.user().write("x", "one")
+			a.scan()
+			b.learn(a, -1)
+			b.rest()
+			n := len(a.log)
+			a.user().write("x", "two")
+			a.scan()
+			void(n, a)
+			b.learn(a, -1)
+			b.rest()
+			if b.rep.contents.by[content("one")] == nil {
+				t.Fatalf("it does not wait for it\n%s", b.state())
+			}
+			comes(a, b)
+			n = len(b.log)
+			b.giveUp("one")
+			b.wantOps(n)
+			b.fetch = nil
+			b.rest()
+			b.wantFile("x", "one")
+		})
+	}
+}
+
 // What a directory's author said of it counts no more, but the directory is in the
 // folder as before, and so is what this disk has in it.
 func TestWhatWasDeletedInADirectoryIsNotForgottenWhereThatWasMadeAnewPastACut(t *testing.T) {

@@ -106,6 +106,17 @@ func (cs *contents) again(r *Replica, content zsync.Digest) {
 	}
 }
 
+// seekHere has a content that is being fetched copied from this disk.
+func (cs *contents) seekHere(r *Replica, c *wanted) {
+	if c.ordered {
+		c.ordered = false
+		cs.outstanding--
+		r.out.Unwant = append(r.out.Unwant, c.want.Content)
+	}
+	cs.again(r, c.want.Content)
+	r.more = true
+}
+
 // release notes that a node lacks nothing any more.
 func (cs *contents) release(r *Replica, node uint64) { cs.releaseOthers(r, node, nil) }
 

@@ -58,8 +58,15 @@ func (u *unhad) again(now time.Time) []Item {
 	return items
 }
 
-// newcomer: a device has come that was asked for nothing yet.
+// newcomer: a device has come that was asked for nothing yet. What nobody had is judged
+// once it has been asked, too.
 func (x *fetcher) newcomer() {
+	for _, content := range x.lacking {
+		if w := x.wants[content]; w != nil {
+			w.lacked = false
+		}
+	}
+	x.lacking = nil
 	for _, w := range x.wants {
 		w.unhad = false
 	}

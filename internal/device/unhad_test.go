@@ -66,6 +66,23 @@ func TestItemsThatNobodyHadAreAskedForAgainTogether(t *testing.T) {
 	}
 }
 
+func TestWhatNobodyHadIsNotJudgedBeforeANewcomerWasAskedToo(t *testing.T) {
+	x := newFetcher(spaceNamed(1))
+	item := itemOf("x")
+	x.wants[item.Hash] = &want{Want: replica.Want{Content: item.Hash, Size: 1}}
+	for _, moment := range []string{"at first", "with the newcomer"} {
+		x.lacks(item)
+		x.lacks(item)
+		if !slices.Equal(x.lacking, []zsync.Digest{item.Hash}) {
+			t.Fatalf("%s: %d contents are to be judged", moment, len(x.lacking))
+		}
+		x.newcomer()
+		if len(x.lacking) > 0 {
+			t.Fatalf("%s: what a newcomer may have is judged", moment)
+		}
+	}
+}
+
 func TestOnlyAReportThatSaysSomethingNewOfItsSenderIsAMove(t *testing.T) {
 	p := newTeller(t, 'b')
 	says := func(need uint64) bool {
