@@ -147,22 +147,26 @@ func (r *Replica) Refold(tx kv.Tx, each func(yield func(eventlog.Event) bool)) e
 // Nothing is lost: the disk keeps them, and what they hold is in the cache.
 func (r *Replica) dropVoid(tx kv.Tx) {
 	var void []diskKey
+	isVoid := func(dot zsync.Dot) bool { return !folded(tx, dot) }
 	tx.Scan(bucketDisk, nil, func(key, value []byte) bool {
-		d := r.disk.decode(tx, key, value)
-		if d != nil && slices.ContainsFunc(d.dots, func(dot zsync.Dot) bool { return !folded(tx, dot) }) {
+		if d := r.disk.decode(tx, key, value); d != nil && slices.ContainsFunc(d.dots, isVoid) {
 			void = append(void, d.key)
 		}
 		return true
 	})
+	for _, key := range void { // while each has a path still
+		if d := r.disk.get(tx, key); !slices.ContainsFunc(d.dots, func(dot zsync.Dot) bool { return !isVoid(dot) }) {
+			r.disk.export(tx, tx, d)
+		}
+	}
 	for _, key := range void {
 		d := r.disk.get(tx, key)
 		d = d.clone()
-		d.dots = slices.DeleteFunc(d.dots, func(dot zsync.Dot) bool { return !folded(tx, dot) })
+		d.dots = slices.DeleteFunc(d.dots, isVoid)
 		if len(d.dots) > 0 {
 			r.disk.put(tx, d)
 			continue
 		}
-		r.disk.export(tx, tx, d)
 		r.forget(tx, d) // and not what is in it: if that was deleted, a scan shall find out
 	}
 }
