@@ -97,7 +97,12 @@ func (n Nature) Fit(name zsync.Name) zsync.Name {
 
 // Nature tells what the folder's disk makes of names; false when that could not be
 // found out.
-func (r *Root) Nature() (Nature, bool) { return r.nature, r.natured }
+func (r *Root) Nature() (nature Nature, known bool) {
+	if !r.natured {
+		return Nature{}, false
+	}
+	return r.nature, true
+}
 
 // The names that a disk is tried with, in tmp, of which nothing stays. Where the
 // folder's root lies a directory below has the nature of the one above.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -89,5 +90,53 @@ func TestWhatADiskCannotHoldIsMadeToFit(t *testing.T) {
 	}
 	if (store.Nature{Cases: true}).Holds(".ZSYNC") {
 		t.Error("the private directory's name is given away in capital letters")
+	}
+}
+
+// A disk that is full when it is opened after a crash takes no name, and may still be
+// one that takes two names for one.
+func TestABatchIsRedoneByExactNamesWhereTheNatureCouldNotBeFoundOut(t *testing.T) {
+	for name, s := range scenarios() {
+		if !s.folds {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			for at := 1; ; at++ {
+				disk := crashfs.New(uint64(at))
+				disk.FoldNames()
+				r := openRoot(t, disk)
+				s.prepare(r)
+				changes := s.changes(r)
+				begin := disk.Steps()
+				disk.CrashAt(begin + at)
+				r.Apply(changes, false)
+				crashed := disk.Steps() >= begin+at
+				disk = disk.Crash()
+				creates := 0
+				disk.Trouble(func(call string, _ bool) error {
+					if call == "create" {
+						creates++
+					}
+					if creates > 1 && call == "create" { // the first is that of the lock
+						return store.ErrNoSpace
+					}
+					return nil
+				})
+				r = openRoot(t, disk)
+				if _, known := r.Nature(); known {
+					t.Fatal("the nature was found out")
+				}
+				disk.Trouble(nil)
+				for i, result := range r.Apply(changes, true) {
+					if result.Err != nil && !lostNew(changes, []store.Result{result}) {
+						t.Fatalf("crash at %d: redo of change %d: %v\n%v", at, i, result.Err, r.user.Paths(""))
+					}
+				}
+				s.wantDoneTree(t, fmt.Sprintf("crash at %d", at), r)
+				if !crashed {
+					return
+				}
+			}
+		})
 	}
 }

@@ -211,7 +211,9 @@ func (r *Root) prepare(private Dir) error {
 		return err
 	}
 	defer tmp.Close()
-	r.nature, r.natured = probe(tmp)
+	if r.nature, r.natured = probe(tmp); !r.natured {
+		r.nature = Nature{Cases: true, Forms: true} // what is done with care is right on any disk
+	}
 	if err := r.staging.open(r.fs, tmp); err != nil {
 		return err
 	}
