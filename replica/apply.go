@@ -260,15 +260,15 @@ func (o *outcome) removed(before *onDisk, c *store.Change) {
 }
 
 // keepMode is for what was renamed, which leaves its mode as it is. The one that it was
-// seen with is what D knows, or what an earlier change of the batch was to give it, which
-// counts in L's sense only if that is known to be done. Any other is the user's, who was
-// faster, and a scan shall find it.
+// seen with is what D knows by now: it may have come to know another than the rename
+// was planned with. Any other is the user's, who was faster, or that of an earlier change
+// of the batch which is not known to be done, and a scan shall find it.
 func (o *outcome) keepMode(after, before *onDisk, c *store.Change) {
 	known := c.Old.Mode
 	if before != nil {
 		after.mode, known = before.mode, before.stat.Mode
 	}
-	if seen := after.stat.Mode; seen != known && seen != c.Old.Mode {
+	if after.stat.Mode != known {
 		after.stat.Mode = known
 		o.replica.scan.hintSoon(o.now, c.Path.Dir())
 	}

@@ -84,3 +84,28 @@ func TestAChmodThatFailedBeforeARenameIsTriedAgain(t *testing.T) {
 	sync(a, b)
 	wantSame(a, b)
 }
+
+// TestAChmodTakenBackBeforeARenameFromElsewhereTravels has the rename planned before
+// the first of two chmods was logged, so what it expects is what the second made.
+func TestAChmodTakenBackBeforeARenameFromElsewhereTravels(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("d/file", "in it") })
+	link := b.fetch
+	b.fetch = nil
+	a.user().rename("d", "e")
+	a.user().write("new", "keeps the batch open")
+	a.scan()
+	b.learn(a, -1)
+	b.user().chmod("d", 0o770)
+	b.rep.Hinted(b.now, nil, true)
+	b.pass(b.now)
+	for b.run() {
+	}
+	b.user().chmod("d", 0o755)
+	b.pass(b.now.Add(batchWait))
+	for b.run() {
+	}
+	b.fetch = link
+	b.rest()
+	sync(a, b)
+	wantSame(a, b)
+}
