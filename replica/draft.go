@@ -30,6 +30,7 @@ type drafting struct {
 	dirs    map[zsync.Path]dirRef
 	used    map[zsync.NodeID]bool // created in this body
 	removed map[diskKey]bool      // deleted in this body
+	moved   map[diskKey]bool      // given another place in this body
 	full    bool
 }
 
@@ -64,7 +65,7 @@ func (r *Replica) Body(tx kv.Tx, writer zsync.WriterID, seq uint64) []byte {
 		}
 		r.findings.each(kind, d.add)
 	}
-	r.more = r.more || len(r.tree.dirty.fresh) > 0
+	r.more = r.more || len(r.tree.dirty.fresh) > 0 || len(r.scan.queue) > 0
 	r.disk.save(tx)
 	return d.body()
 }
@@ -72,7 +73,7 @@ func (r *Replica) Body(tx kv.Tx, writer zsync.WriterID, seq uint64) []byte {
 func newDrafting(r *Replica, tx kv.Tx, writer zsync.WriterID, seq uint64) *drafting {
 	return &drafting{
 		replica: r, tx: tx, writer: writer, seq: seq, bytes: bodyHeadBytesMax,
-		dirs: map[zsync.Path]dirRef{}, used: make(map[zsync.NodeID]bool, min(len(r.findings.at), BodyOpsMax)), removed: map[diskKey]bool{},
+		dirs: map[zsync.Path]dirRef{}, used: make(map[zsync.NodeID]bool, min(len(r.findings.at), BodyOpsMax)), removed: map[diskKey]bool{}, moved: map[diskKey]bool{},
 	}
 }
 
@@ -110,7 +111,7 @@ func (d *drafting) add(f *finding) bool {
 	if f.leaves && d.replica.findings.held {
 		return true
 	}
-	if d.replica.adopt(d.tx, f) {
+	if !d.vacated(f) && d.replica.adopt(d.tx, f) {
 		d.replica.findings.remove(f)
 		return true
 	}
@@ -125,6 +126,20 @@ func (d *drafting) add(f *finding) bool {
 	}
 	drafts[len(drafts)-1].finding = f
 	return d.append(drafts...)
+}
+
+// vacated reports whether a file or symlink was found where D has what this body moves
+// away: it is another one, though D knows of the move only once it is logged.
+func (d *drafting) vacated(f *finding) bool {
+	if f.kind != foundFile || len(d.moved) == 0 {
+		return false
+	}
+	dir, known := d.dir(f.path.Dir())
+	if !known || dir.node == 0 {
+		return false
+	}
+	old := d.replica.disk.at(d.tx, place{dir.node, f.path.Base()})
+	return old != nil && d.moved[old.key]
 }
 
 // append adds drafts that belong together, unless the body has no room for all.
@@ -184,7 +199,7 @@ func (d *drafting) dir(path zsync.Path) (dirRef, bool) {
 func (d *drafting) put(f *finding, dir dirRef) []draft {
 	at := place{dir.node, f.path.Base()}
 	if dir.node != 0 {
-		if old := d.replica.disk.at(d.tx, at); old != nil {
+		if old := d.replica.disk.at(d.tx, at); old != nil && !d.moved[old.key] {
 			return d.edit(f, dir, old)
 		}
 		if node, shown := d.replica.tree.at(d.tx, dir.node, at.name); shown && d.replica.disk.get(d.tx, mainKey(node)) == nil {
@@ -311,6 +326,7 @@ func (d *drafting) move(f *finding, dir dirRef) []draft {
 	if v := d.replica.meant(d.tx, old); v != nil { // the damage of this disk is nobody's version
 		op.Content, op.Size, op.ListLen = v.content, v.size, v.listLen
 	}
+	d.moved[old.key] = true
 	after := old.clone()
 	after.place, after.stands = to, old.standsAt(f)
 	after.see(f)

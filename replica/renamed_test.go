@@ -90,3 +90,28 @@ func TestADirectoryThatTookThePlaceOfAFileWhileItWasMissedIsNotDeleted(t *testin
 	wantSame(a, b)
 	a.wantNames("dir dir/inner file new")
 }
+
+// TestWhatTakesTheNameOfARenamedFileBeforeThatIsLoggedIsAnother has a rename, the edit
+// that came with it and what took the old name wait for one event.
+func TestWhatTakesTheNameOfARenamedFileBeforeThatIsLoggedIsAnother(t *testing.T) {
+	for _, text := range []string{"another", "the first"} {
+		a, b := pairOf(t, func(u user) { u.write("old", "the first") })
+		a.fact(func(kv.Tx) { a.rep.SetAuthor(false, true) })
+		a.user().rename("old", "new")
+		a.user().write("new", "edited since")
+		a.scan()
+		a.user().write("old", text)
+		a.scan()
+		a.fact(func(tx kv.Tx) {
+			a.rep.SetAuthor(true, false)
+			a.rep.Advance(tx, a.now)
+		})
+		a.rest()
+		sync(a, b)
+		want := "new: edited since; old: " + text
+		got := "new: " + string(b.disk.User().Read("new")) + "; old: " + string(b.disk.User().Read("old"))
+		if got != want {
+			t.Errorf("the other has %s, want %s\n%s", got, want, b.tree())
+		}
+	}
+}
