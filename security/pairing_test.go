@@ -500,3 +500,17 @@ func FuzzDecodeCert(f *testing.F) {
 		}
 	})
 }
+
+func TestOneThatWasWaitedForAndThenSendsNoCertificateIsNotWaitedFor(t *testing.T) {
+	low, high := lowerAndHigher(t)
+	p := NewPairing(low)
+	p.SetCircle(epoch, someCircle, Taken)
+	p.Linked(epoch, high.Curve)
+	p.ReceivedCert(epoch, high.Curve, encodeCert(high, otherCircle, Taken))
+	p.ReceivedCert(epoch, high.Curve, []byte("nonsense"))
+	now := epoch.Add(2 * orphanWait)
+	p.Advance(now)
+	if at := p.Deadline(); !at.IsZero() && !at.After(now) {
+		t.Errorf("after its turn it is to have another one at once, %s ago", now.Sub(at))
+	}
+}

@@ -90,7 +90,7 @@ func (p *Pairing) orphans(peer *pairingPeer) bool {
 // givesUpAt returns when this device founds a circle, since a member of what was taken
 // up did not come; zero: never, as things stand.
 func (p *Pairing) givesUpAt(peer *pairingPeer) (at time.Time) {
-	if peer.orphaned.IsZero() || !p.orphans(peer) || !p.founds(peer) {
+	if !peer.heard || peer.orphaned.IsZero() || !p.orphans(peer) || !p.founds(peer) {
 		return at
 	}
 	return peer.orphaned.Add(orphanWait)
