@@ -20,6 +20,7 @@ const (
 	OffenceTransfer Offence = "transfer" // it broke the rules of the transfer
 	OffenceFlood    Offence = "flood"    // it says more than can be taken in
 	OffenceClone    Offence = "clone"    // it runs twice at a time
+	OffenceTwin     Offence = "twin"     // it says that this device runs twice at a time, which nothing proves
 	OffenceRestored Offence = "restored" // this device itself: it may have forgotten what it said
 )
 
@@ -44,6 +45,10 @@ func (o Offence) Why() string {
 	case OffenceClone:
 		return "is in use on two computers at the same time, since its home was copied: the others talk to one of them at a time, and what the other one has waits; " +
 			"no file is lost. On the copy, never on the first computer, remove the file \"key\" of its home, and type  zsync repair"
+	case OffenceTwin:
+		return "says that this device is in use on two computers at the same time. That is so only if its home was copied: then the others talk to one of the two at a time, " +
+			"and what the other one has waits; no file is lost. On the copy, never on the first computer, remove the file \"key\" of its home, and type  zsync repair. " +
+			"Where no home was copied, that device errs or lies, and nothing is to be done here"
 	case OffenceRestored:
 		return "may have forgotten some of what it said: its home was put back from an older copy, or copied to or from another computer, or lost a database. " +
 			"No file is lost; what clashes is kept beside each other:  zsync conflicts. If the other computer is in use, remove the file \"key\" of the copy's home, and type  zsync repair  there"
@@ -116,7 +121,7 @@ func (s *space) lost() {
 // offended notes what a device did, this one included. Where a person has to do
 // something about a home, the log says so too, once.
 func (l *LinkMachine) offended(now time.Time, in Offended) {
-	if !l.offences.note(now, in) || in.What != OffenceClone && in.What != OffenceRestored {
+	if !l.offences.note(now, in) || in.What != OffenceClone && in.What != OffenceTwin && in.What != OffenceRestored {
 		return
 	}
 	name := l.cfg.Name

@@ -171,7 +171,7 @@ func (l *LinkMachine) heard(now time.Time, e zre.Event) {
 		return
 	}
 	if kind == eventlog.MessageNak && eventlog.IsTwin(body) {
-		l.offended(now, Offended{l.cfg.Keys.Device(), OffenceClone})
+		l.offended(now, Offended{record.Device, OffenceTwin}) // its word: anybody who is trusted can say so
 		return
 	}
 	l.emit(l.machineOf(space), Heard{From: record.Cert, Type: kind, Body: body})

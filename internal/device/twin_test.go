@@ -8,6 +8,8 @@ import (
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/eventlog"
 	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/security"
+	"github.com/zsync/zsync/zre"
 )
 
 func TestAnotherInTheNameOfThisDeviceIsACloneWhereItKnowsWhatThisRunWrote(t *testing.T) {
@@ -46,5 +48,36 @@ func TestAnotherInTheNameOfThisDeviceIsACloneWhereItKnowsWhatThisRunWrote(t *tes
 		if got := heard(each.author, each.writer, each.deps...); !slices.Equal(got, each.want) {
 			t.Errorf("%s: %q, want %q", each.name, got, each.want)
 		}
+	}
+}
+
+func TestWhatOneDeviceSaysOfAnotherBeingCopiedIsShownAsItsWord(t *testing.T) {
+	keys, err := security.GenerateKeys(fixedRandom("laptop"))
+	must(t, err)
+	teller, err := security.GenerateKeys(fixedRandom("box"))
+	must(t, err)
+	trust := security.NewTrust()
+	must(t, trust.Enrol(epoch, teller.Certify("box", 1)))
+	l, _ := NewLinkMachine(epoch, LinkConfig{
+		Keys: keys, Certificate: keys.Certify("laptop", 1), UUID: [16]byte{1}, Name: "laptop", Endpoint: "tcp://10.0.0.1:7001", Trust: trust,
+	})
+	id, space := zre.UUID{2}, spaceNamed(1)
+	l.peers[id], l.spaces[space] = &peer{key: teller.Key(), device: teller.Device()}, true
+	said := encodeMessage(eventlog.MessageNak, eventlog.EncodeNak(space, eventlog.NakTwin))
+	for range 3 {
+		l.heard(epoch, zre.Event{Kind: zre.Whisper, Peer: id, Content: said})
+	}
+	all := l.offences.list
+	if len(all) != 1 || all[0].Device != teller.Device() || all[0].What != OffenceTwin {
+		t.Errorf("%+v", all)
+	}
+	var told []string
+	for _, e := range l.take() {
+		if n, is := e.What.(Noticed); is {
+			told = append(told, n.Name)
+		}
+	}
+	if !slices.Equal(told, []string{"box"}) {
+		t.Errorf("the log names %q", told)
 	}
 }
