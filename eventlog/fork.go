@@ -119,12 +119,7 @@ func (m *merge) truncate(w *writer, ended uint64) {
 		first = w.Head.Seq + 1
 	}
 	m.out.Refold = m.out.Refold || w.End.Seq+1 < first && w.End.Seq < ended
-	for seq := w.Cut + 1; seq <= ended; seq++ {
-		if r, found := m.log.at(m.tx, w, seq); found && r.header.Kind == zsync.KindMember {
-			m.unjudged = true
-			return
-		}
-	}
+	m.unjudged = m.unjudged || m.grants(w, w.Cut+1, ended)
 }
 
 // rejudge asks the authority about every event that counts, as if those past a

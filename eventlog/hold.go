@@ -8,8 +8,8 @@ import (
 	"github.com/zsync/zsync/internal/wire"
 )
 
-// A cut below what was merged before has all that counts folded anew, and a proof
-// costs its author nothing. So a log has so many of them at once, all writers
+// A cut below what was merged before, or below an event about membership, has all that
+// counts folded anew, and a proof costs its author nothing. So a log has so many of them at once, all writers
 // together; further proofs are held, of each writer the lowest, and take effect
 // together after a pause, which doubles while there are more. A quiet time restores
 // what is free. An own writer is cut at once: this device has to open another one.
@@ -20,26 +20,41 @@ const (
 	recutForget = time.Hour // without a costly cut
 )
 
-// costs reports whether a cut takes back what earlier merges brought.
+// costs reports whether a cut takes back what earlier merges brought, or rights, which
+// has all that counts judged anew though they came just now.
 func (m *merge) costs(w *writer, seq uint64) bool {
 	first, fresh := m.started[w]
 	if !fresh {
 		first = w.Head.Seq + 1
 	}
-	return seq < first && seq <= w.End.Seq
+	return seq <= w.End.Seq && (seq < first || m.grants(w, seq, w.End.Seq))
 }
 
-// holds reports whether a cut has to wait, and takes note of it.
+// grants reports whether one of some events of w is about membership.
+func (m *merge) grants(w *writer, from, to uint64) bool {
+	for seq := from; seq <= to; seq++ {
+		if r, found := m.log.at(m.tx, w, seq); found && r.header.Kind == zsync.KindMember {
+			return true
+		}
+	}
+	return false
+}
+
+// holds reports whether a cut has to wait, and takes note of it. Below one that is
+// held every other one costs as much.
 func (m *merge) holds(w *writer, seq uint64, proof ForkProof) bool {
 	l := m.log
-	if !l.patient || w.ID == l.own || !m.costs(w, seq) {
+	if !l.patient || w.ID == l.own {
 		return false
 	}
-	if l.cutsLeft > 0 {
+	held, found := l.heldOf(m.tx, w.ID)
+	switch {
+	case !found && !m.costs(w, seq):
+		return false
+	case l.cutsLeft > 0:
 		l.cutsLeft--
 		return false
-	}
-	if held, found := l.heldOf(m.tx, w.ID); !found || seq < held.Seq {
+	case !found || seq < held.Seq:
 		m.saveHeld(w, forkRecord{Seq: seq, Proof: proof})
 	}
 	return true

@@ -142,3 +142,48 @@ func TestAnOwnForkIsNeverHeld(t *testing.T) {
 		t.Error("it goes on with a writer that is cut")
 	}
 }
+
+// recount is an authority that counts how often all was judged anew.
+type recount struct {
+	folk
+	times int
+}
+
+func (r *recount) Forget(tx kv.Tx) {
+	r.times++
+	r.folk.Forget(tx)
+}
+
+func TestForksThatComeInOneMessageWithTheRightsThatTheyTakeBackAreNotJudgedOneByOne(t *testing.T) {
+	const rungs = 24
+	all := space(t, "ann", "bob")
+	ann, bob, guest := all[0], all[1], named("guest").device()
+	bob.write("opens")
+	var in, twins []Envelope
+	for range rungs {
+		e := bob.append(zsync.KindMember, guest[:])
+		twins = append(twins, bob.forge("another", func(h *zsync.Header) {
+			h.Seq, h.Prev, h.Lamport = e.Header.Seq, e.Header.Prev, e.Header.Lamport
+		}))
+	}
+	in = bob.all()
+	slices.Reverse(twins)
+	hears(t, ann, bob)
+	judge := &recount{}
+	ann.do(func(tx kv.Tx) error {
+		_, err := ann.log.Merge(tx, append(in, twins...), judge)
+		return err
+	})
+	if judge.times == 0 || judge.times > cutsFree+1 {
+		t.Errorf("all was judged anew %d times for %d forks", judge.times, rungs)
+	}
+	ann.do(func(tx kv.Tx) error {
+		_, err := ann.log.release(tx, judge)
+		return err
+	})
+	fresh := open(t, "cat", kv.NewMemory(), ann.log.Space())
+	fresh.merge(append(in, twins...)...)
+	if !slices.Equal(ann.meaning(), fresh.meaning()) || ann.log.Frontier() != fresh.log.Frontier() {
+		t.Errorf("%d events count, and %d where nothing was held", len(ann.meaning()), len(fresh.meaning()))
+	}
+}
