@@ -3,6 +3,7 @@ package device
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -69,6 +70,17 @@ func ask[T any](l *loop, most time.Duration, question func() T) (says T, err err
 	case <-l.done:
 		return says, errEnded
 	case <-late.C:
-		return says, &Busy{Part: l.name, Waits: most, Begun: !c.claim()}
+		return says, &Busy{Part: l.name, Waits: most, Begun: !l.giveUp(c)}
 	}
+}
+
+// giveUp forgets a call, unless it has begun.
+func (l *loop) giveUp(c *call) bool {
+	if !c.claim() {
+		return false
+	}
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.calls = slices.DeleteFunc(l.calls, func(other *call) bool { return other == c })
+	return true
 }

@@ -68,3 +68,21 @@ func TestAFolderThatHangsIsNamedInTheStatusAndTheOthersAreShown(t *testing.T) {
 		}
 	})
 }
+
+func TestQuestionsThatWereGivenUpDoNotPileUp(t *testing.T) {
+	_ = inBubble(t, func(l *loop, _ *clockwork) {
+		hangs := make(chan struct{})
+		go l.call(func() { <-hangs })
+		synctest.Wait()
+		for range 100 {
+			_, _ = ask(l, answerTime, func() error { return nil })
+		}
+		l.mutex.Lock()
+		if n := len(l.calls); n > 1 {
+			t.Errorf("%d questions wait that nobody waits for", n)
+		}
+		l.mutex.Unlock()
+		close(hangs)
+		synctest.Wait()
+	})
+}
