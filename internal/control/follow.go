@@ -35,8 +35,8 @@ func (c *Client) Follow(ctx context.Context, folder string, yield func(Line) err
 func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
 	label := r.URL.Query().Get("folder")
 	f := follower{device: s.device, frontiers: make(map[string]string), shown: make(map[zsync.EventID]int)}
-	if label != "" && !f.keeps(label) {
-		http.Error(w, fmt.Sprintf("this device keeps no folder %q", label), http.StatusNotFound)
+	if why := f.lacks(label); why != "" {
+		http.Error(w, why, http.StatusNotFound)
 		return
 	}
 	encoder, stream := json.NewEncoder(w), http.NewResponseController(w)
@@ -63,9 +63,17 @@ type follower struct {
 	readings  int
 }
 
-func (f *follower) keeps(label string) bool {
+// lacks says why the log of a folder cannot be followed; "": it can.
+func (f *follower) lacks(label string) (why string) {
 	s, _ := f.device.Snapshot()
-	return slices.ContainsFunc(s.Folders, func(folder device.FolderStatus) bool { return folder.Label == label })
+	if label == "" || slices.ContainsFunc(s.Folders, func(folder device.FolderStatus) bool { return folder.Label == label }) {
+		return ""
+	}
+	halted := slices.IndexFunc(s.Halted, func(h device.Halted) bool { return string(h.Label) == label })
+	if halted >= 0 { // or busy
+		return s.Halted[halted].Why
+	}
+	return fmt.Sprintf("this device keeps no folder %q", label)
 }
 
 // fresh yields what has come into the log of a folder, or of all (""), since it

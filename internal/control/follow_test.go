@@ -105,3 +105,13 @@ func TestWhoFollowsALogMayLeaveAtAnyTime(t *testing.T) {
 		t.Errorf("nobody is there: %v", err)
 	}
 }
+
+func TestAFolderThatIsBusyIsNotSaidToBeUnknown(t *testing.T) {
+	why := "the folder \"Photos\" has been busy for 10s"
+	d := &fake{snapshot: device.Snapshot{Halted: []device.Halted{{Registration: device.Registration{Label: "Photos"}, Why: why}}}}
+	for label, want := range map[string]string{"": "", "Photos": why, "Music": "this device keeps no folder \"Music\""} {
+		if got := (&follower{device: d}).lacks(label); got != want {
+			t.Errorf("%q: %q, want %q", label, got, want)
+		}
+	}
+}
