@@ -59,19 +59,37 @@ func (l *Log) OwnFull() bool {
 	return l.byID[l.own] == nil && len(l.ranked(zsync.DeviceOf(l.author.Device))) >= deviceWritersMax
 }
 
-// crowdOut takes its place from the writer of a device that is one too many.
+// crowdOut takes its place from the writer of a device that is one too many, or notes
+// that it will.
 func (m *merge) crowdOut(device zsync.DeviceID) {
-	ranked := m.log.ranked(device)
-	for _, w := range ranked[min(deviceWritersMax, len(ranked)):] {
-		if w.Cut == 0 {
-			continue
-		}
+	out := m.log.tooMany(device)
+	if m.holdsCrowd(out) {
+		return
+	}
+	for _, w := range out {
 		ended := w.End.Seq
 		w.Cut, m.out.crowded = 0, true
 		m.truncate(w, ended)
 		w.save(m.tx)
 		m.unpark = true
 	}
+}
+
+// tooMany returns the writers of a device that stand and have no place.
+func (l *Log) tooMany(device zsync.DeviceID) []*writer {
+	ranked := l.ranked(device)
+	return slices.DeleteFunc(ranked[min(deviceWritersMax, len(ranked)):], func(w *writer) bool { return w.Cut == 0 })
+}
+
+// crowds returns the devices with writers that are too many.
+func (l *Log) crowds() (devices []zsync.DeviceID) {
+	writers := make(map[zsync.DeviceID]int)
+	for _, w := range l.sorted {
+		if writers[w.Device]++; writers[w.Device] == deviceWritersMax+1 && len(l.tooMany(w.Device)) > 0 {
+			devices = append(devices, w.Device)
+		}
+	}
+	return devices
 }
 
 // noteCrowded keeps the opening of a writer that has no place here if something

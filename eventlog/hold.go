@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"slices"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -60,6 +61,22 @@ func (m *merge) holds(w *writer, seq uint64, proof ForkProof) bool {
 	return true
 }
 
+// holdsCrowd reports whether writers that are too many keep their places for now.
+func (m *merge) holdsCrowd(out []*writer) bool {
+	l := m.log
+	costs := func(w *writer) bool { return m.costs(w, 1) }
+	own := func(w *writer) bool { return w.ID == l.own }
+	switch {
+	case !l.patient || slices.ContainsFunc(out, own) || !slices.ContainsFunc(out, costs):
+		return false
+	case l.cutsLeft > 0:
+		l.cutsLeft--
+		return false
+	}
+	l.held = true
+	return true
+}
+
 func (m *merge) saveHeld(w *writer, rec forkRecord) {
 	m.tx.Put(bucketHeld, w.ID[:], wire.Marshal(&rec))
 	m.log.held = true
@@ -81,6 +98,7 @@ func (l *Log) openHeld(tx kv.Tx) {
 		l.held = true
 		return false
 	})
+	l.held = l.held || len(l.crowds()) > 0
 }
 
 // release lets all that is held take effect, at the cost of one cut.
@@ -105,6 +123,9 @@ func (l *Log) release(tx kv.Tx, auth Authority) (Merged, error) {
 		if m.cut(h.w, h.rec.Seq, h.rec.Proof); h.rec.CarrierSeq > 0 {
 			m.saveFork(h.w, h.rec)
 		}
+	}
+	for _, device := range l.crowds() {
+		m.crowdOut(device)
 	}
 	m.drain()
 	l.patient = patient

@@ -187,3 +187,37 @@ func TestForksThatComeInOneMessageWithTheRightsThatTheyTakeBackAreNotJudgedOneBy
 		t.Errorf("%d events count, and %d where nothing was held", len(ann.meaning()), len(fresh.meaning()))
 	}
 }
+
+func TestWritersThatCrowdOutOthersOneByOneAreNotFoldedOneByOne(t *testing.T) {
+	const more = 4 * cutsFree
+	all := space(t, "ann", "bob")
+	ann, bob := all[0], all[1]
+	hears(t, ann, bob)
+	writers := writersOf(bob, bob.id, deviceWritersMax+more)
+	slices.SortFunc(writers, func(a, b []Envelope) int { // each crowds out the one before
+		return -headerIn(t, a[0]).Writer.Compare(headerIn(t, b[0]).Writer)
+	})
+	refolds := 0
+	for _, w := range writers {
+		if ann.merge(w...).Refold {
+			refolds++
+		}
+	}
+	if refolds > cutsFree {
+		t.Errorf("%d refolds for %d writers", refolds, more)
+	}
+	ann.reopen()
+	hears(t, ann, bob)
+	ann.do(func(tx kv.Tx) error {
+		_, err := ann.log.release(tx, folk{})
+		return err
+	})
+	fresh := open(t, "cat", kv.NewMemory(), ann.log.Space())
+	fresh.merge(bob.all()...)
+	for _, w := range writers {
+		fresh.merge(w...)
+	}
+	if !slices.Equal(ann.meaning(), fresh.meaning()) || ann.log.Frontier() != fresh.log.Frontier() || ann.log.held {
+		t.Errorf("%d events count, and %d where nothing was held", len(ann.meaning()), len(fresh.meaning()))
+	}
+}

@@ -184,6 +184,9 @@ func (m *merge) open(r *read) {
 		m.noteCrowded(w, r)
 		return
 	}
+	if m.log.held && len(m.log.tooMany(w.Device)) >= deviceWritersMax {
+		return // until those that are held have gone; it is asked for again
+	}
 	if m.log.places() >= writersMax {
 		m.out.Bad++
 		return
