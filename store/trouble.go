@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 )
 
@@ -28,15 +29,18 @@ func Trouble(err error) string {
 	return ""
 }
 
-// Explain returns err for a person to read: where it is a [Trouble], that or
-// something that this disk cannot hold, that comes first and the words of the system
-// after it.
+// Explain returns err for a person to read: where it is a [Trouble], something that
+// this disk cannot hold, or that zsync may not touch, that comes first and the words of
+// the system after it.
 func Explain(err error) string {
 	if why := Trouble(err); why != "" {
 		return fmt.Sprintf("%s (%v)", why, err)
 	}
 	if errors.Is(err, ErrUnfit) {
 		return fmt.Sprintf("the disk of this folder cannot hold such a thing, or one of that name; the other devices have it (%v)", err)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Sprintf("zsync may not read or write it; let it (ls -l  shows who may,  chmod u+rw  changes it), and it goes on by itself (%v)", err)
 	}
 	return err.Error()
 }

@@ -31,9 +31,16 @@ func TestWhatTheMachineLacksIsToldInASentenceThatSaysWhatToDo(t *testing.T) {
 }
 
 func TestAnErrorThatIsNoTroubleOfTheMachineIsToldAsItIs(t *testing.T) {
-	for _, err := range []error{ErrRoot, ErrDiverged, fs.ErrPermission, ErrLocked} {
+	for _, err := range []error{ErrRoot, ErrDiverged, ErrLocked} {
 		if Trouble(err) != "" || Explain(err) != err.Error() {
 			t.Errorf("%v: %q", err, Explain(err))
 		}
+	}
+}
+
+func TestWhatMayNotBeReadIsToldWithHowToLetIt(t *testing.T) {
+	err := fmt.Errorf("store: hash a.jpg: %w", fs.ErrPermission)
+	if Trouble(err) != "" || !strings.Contains(Explain(err), "chmod") {
+		t.Errorf("%q", Explain(err))
 	}
 }
