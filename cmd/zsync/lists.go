@@ -36,12 +36,29 @@ type deviceLine struct {
 	Self    bool   `json:"self"`
 }
 
+// stateLinked is the state of a device that is connected to this one.
+const stateLinked = "linked"
+
+// words say only whether the device is there: how far it is, is another matter for each
+// folder, which  zsync status  shows.
+func (d deviceLine) words() string {
+	switch {
+	case d.Self:
+		return "here"
+	case d.State == stateLinked:
+		return "connected"
+	case d.Seen != "":
+		return "not connected, seen " + ago(d.Seen)
+	}
+	return "not connected"
+}
+
 func (p *program) printDevices(st control.Status) error {
 	lines := []deviceLine{{1, st.Device.Device, st.Device.Name, "here", "", true}}
 	for _, d := range st.Circle {
 		state := d.State
 		if d.Linked {
-			state = "linked"
+			state = stateLinked
 		}
 		lines = append(lines, deviceLine{1, d.Device, d.Name, state, d.Seen, false})
 	}
@@ -53,7 +70,7 @@ func (p *program) printDevices(st control.Status) error {
 			}
 			continue
 		}
-		out.row(line.Name, stateWords(line.State), line.Device[:16])
+		out.row(line.Name, line.words(), line.Device[:16])
 	}
 	return out.flush()
 }
@@ -83,7 +100,7 @@ func (p *program) printFolders(st control.Status) error {
 			}
 			continue
 		}
-		out.row(f.Label, f.Role, stateWords(f.State), f.Path)
+		out.row(f.Label, f.Role, folderState(f), f.Path)
 	}
 	if err := out.flush(); err != nil || p.json {
 		return err

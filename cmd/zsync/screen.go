@@ -41,7 +41,7 @@ func listening(st control.Status) string {
 func addFolders(out *table, st control.Status) {
 	for _, f := range st.Folders {
 		out.row()
-		out.row(f.Label, stateWords(f.State), folderFigures(f), f.Path)
+		out.row(f.Label, folderState(f), folderFigures(f), f.Path)
 		for _, d := range f.Devices {
 			out.row("  "+d.Name, deviceState(d))
 		}
@@ -60,7 +60,19 @@ func addFolders(out *table, st control.Status) {
 	}
 }
 
+// folderState says of a folder of a device that does not run no more than that: what is
+// in it was not looked at.
+func folderState(f control.Folder) string {
+	if f.State == device.StateOffline {
+		return "not running"
+	}
+	return stateWords(f.State)
+}
+
 func folderFigures(f control.Folder) string {
+	if f.State == device.StateOffline {
+		return ""
+	}
 	text := count(f.Files, "file") + ", " + octets(f.Bytes)
 	if f.NeedFiles > 0 {
 		text += fmt.Sprintf(", %s (%s) to go", count(f.NeedFiles, "file"), octets(f.NeedBytes))

@@ -36,7 +36,7 @@ func newStatus(p *program) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 where a folder is not in sync here, with 4 where one has conflict copies")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every device of the circle has been seen and all folders are in sync with all of them")
-	cmd.Flags().BoolVar(&connected, "connected", false, "with --wait: count only devices that are linked now")
+	cmd.Flags().BoolVar(&connected, "connected", false, "with --wait: count only devices that are connected now")
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long --wait waits, a time such as `30s` (default: forever)")
 	return p.jsonFlag(cmd)
 }

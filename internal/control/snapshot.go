@@ -28,7 +28,7 @@ func statusOf(s device.Snapshot) Status {
 		st.Folders = append(st.Folders, haltedOf(h))
 	}
 	for _, p := range s.Links.Peers {
-		st.Peers = append(st.Peers, peerOf(p))
+		st.Peers = append(st.Peers, named(peerOf(p), s.Records))
 	}
 	st.addAttempts(s.Links.Attempts, s.Records)
 	st.addOffences(s)
@@ -176,6 +176,16 @@ func peerOf(p device.PeerStatus) Peer {
 		out.State = "connecting"
 	}
 	return out
+}
+
+// named has a peer that has not said its name in this session called what it is called here.
+func named(p Peer, records []security.Record) Peer {
+	for _, r := range records {
+		if p.Name == "" && r.Key.String() == p.Key {
+			p.Name = r.Name
+		}
+	}
+	return p
 }
 
 func attemptOf(a device.Attempt) Attempt {
