@@ -60,7 +60,7 @@ func (f *FolderMachine) whereabouts(tx kv.Tx, members []DeviceStatus, names map[
 		}
 	}
 	if len(likely) > 0 {
-		return fmt.Sprintf("its bytes (%d) are to come from %s", lack.Want.Size, strings.Join(likely, ", or "))
+		return fmt.Sprintf("its bytes (%s) are to come from %s", sizeText(lack.Want.Size), strings.Join(likely, ", or "))
 	}
 	wrote := "this device wrote it and has it no more"
 	switch name, member := names[author]; {
@@ -72,9 +72,9 @@ func (f *FolderMachine) whereabouts(tx kv.Tx, members []DeviceStatus, names map[
 	giveUp := f.givingUp(tx, lack.Path)
 	switch {
 	case len(away) > 0:
-		return fmt.Sprintf("%s; no connected device has its bytes (%d). If anybody has: %s, not connected. %s", wrote, lack.Want.Size, strings.Join(away, ", "), giveUp)
+		return fmt.Sprintf("%s; no connected device has its bytes (%s). If anybody has: %s, not connected. %s", wrote, sizeText(lack.Want.Size), strings.Join(away, ", "), giveUp)
 	case len(members) == 0:
-		return fmt.Sprintf("%s; the folder has no other device, so its bytes (%d) are lost. %s", wrote, lack.Want.Size, giveUp)
+		return fmt.Sprintf("%s; the folder has no other device, so its bytes (%s) are lost. %s", wrote, sizeText(lack.Want.Size), giveUp)
 	}
-	return fmt.Sprintf("%s; every device of the folder is connected, and none has its bytes (%d). %s", wrote, lack.Want.Size, giveUp)
+	return fmt.Sprintf("%s; every device of the folder is connected, and none has its bytes (%s). %s", wrote, sizeText(lack.Want.Size), giveUp)
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/eventlog"
 	"github.com/zsync/zsync/internal/kv"
@@ -104,10 +106,10 @@ func (f *FolderMachine) whyMissing(tx kv.Tx, why *Why, reason replica.Reason) {
 		return
 	}
 	why.Code = CodeFetching
-	why.Why = fmt.Sprintf("its bytes (%d) are asked of the devices that are connected", lack.Want.Size)
+	why.Why = fmt.Sprintf("its bytes (%s) are asked of the devices that are connected", sizeText(lack.Want.Size))
 	for _, d := range members {
 		if f.space.tellers.direct[d.Device] && (d.Device == lack.Want.Author || d.State == StateInSync) {
-			why.Why = fmt.Sprintf("its bytes (%d) come from %s, which is connected", lack.Want.Size, d.Name)
+			why.Why = fmt.Sprintf("its bytes (%s) come from %s, which is connected", sizeText(lack.Want.Size), d.Name)
 		}
 	}
 }
@@ -127,11 +129,13 @@ func (f *FolderMachine) givingUp(tx kv.Tx, path zsync.Path) string {
 	return fmt.Sprintf("It is given up by putting any file at %s, and then  zsync conflicts keep %s  here", path, path)
 }
 
+func sizeText(octets int64) string { return humanize.Bytes(uint64(max(0, octets))) }
+
 func lastSeen(seen time.Time) string {
 	if seen.IsZero() {
 		return "not seen since this device started"
 	}
-	return "seen " + seen.UTC().Format(time.RFC3339)
+	return "seen " + seen.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
 // whyDeleted says who removed a node, by the log. It reads all of it.
