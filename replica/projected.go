@@ -38,45 +38,6 @@ func (d *onDisk) standsAt(f *finding) zsync.Name {
 	return d.stands
 }
 
-// foldKey is the key of bucketDiskFolds for d, or nil.
-func (s *disk) foldKey(d *onDisk, raw []byte) []byte {
-	if d == nil || !s.nature.Folds() {
-		return nil
-	}
-	return append(foldPrefix(s.nature, d.place), raw...)
-}
-
-func foldPrefix(n store.Nature, p place) []byte {
-	return append(pathKey(place{p.parent, n.Key(p.name)}), 0)
-}
-
-// indexFolds makes the index of what D has anew.
-func (s *disk) indexFolds(tx kv.Tx) {
-	if !s.nature.Folds() {
-		return
-	}
-	var keys [][]byte
-	tx.Scan(bucketDisk, nil, func(key, value []byte) bool {
-		if d := s.decode(tx, key, value); d != nil {
-			keys = append(keys, s.foldKey(d, key))
-		}
-		return true
-	})
-	for _, key := range keys {
-		tx.Put(bucketDiskFolds, key, nil)
-	}
-}
-
-// folded returns what D has under names that may be one with that of p.
-func (s *disk) folded(tx kv.Tx, p place) (keys []diskKey) {
-	prefix := foldPrefix(s.nature, p)
-	kv.ScanPrefix(tx, bucketDiskFolds, prefix, func(key, _ []byte) bool {
-		keys = append(keys, parsedKey(tx, key[len(prefix):]))
-		return true
-	})
-	return keys
-}
-
 // inTheWay returns what is, after the batch, under the name that key is to have, or
 // under one that the disk may take for it; or nil.
 func (t *turn) inTheWay(p place, key diskKey) *onDisk {
@@ -190,7 +151,7 @@ func (r *Replica) whyProjected(tx kv.Tx, pairs []pair) string {
 	return ""
 }
 
-// loggedPath is where the log has a place of D.
+// pathLogged returns where the log has a place of D.
 func (r *Replica) pathLogged(tx kv.Tx, p place) zsync.Path {
 	path := zsync.Path(p.name)
 	for depth := 0; p.parent != rootNode && depth < zsync.PathDepthMax; depth++ {
