@@ -123,9 +123,12 @@ func addPeers(out *table, st control.Status) {
 			name = shortKey(peer.Key)
 		}
 		at := strings.TrimPrefix(peer.Endpoint, "tcp://")
-		if peer.State == "connecting" {
+		switch peer.State {
+		case "connecting":
 			out.row(name, peer.State, at)
 			continue
+		case "evasive":
+			peer.State = "not answering"
 		}
 		out.row(name, peer.State, fmt.Sprintf("%s, sent %s, received %s", at, octets(peer.Sent), octets(peer.Received)))
 	}

@@ -129,13 +129,15 @@ func (f *FolderMachine) givingUp(tx kv.Tx, path zsync.Path) string {
 	return fmt.Sprintf("It is given up by putting any file at %s, and then  zsync conflicts keep %s  here", path, path)
 }
 
+func clockText(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
+
 func sizeText(octets int64) string { return humanize.Bytes(uint64(max(0, octets))) }
 
 func lastSeen(seen time.Time) string {
 	if seen.IsZero() {
 		return "not seen since this device started"
 	}
-	return "seen " + seen.UTC().Format("2006-01-02 15:04:05 UTC")
+	return "seen " + clockText(seen)
 }
 
 // whyDeleted says who removed a node, by the log. It reads all of it.
@@ -144,8 +146,8 @@ func (f *FolderMachine) whyDeleted(tx kv.Tx, why *Why, node zsync.NodeID) {
 	why.Why = "it was removed"
 	f.space.log.Each(tx, func(ev eventlog.Event) bool {
 		if removes(ev, node) {
-			why.Why = fmt.Sprintf("%s removed it, %s; its last version is in the versions area of the devices that had it",
-				names[ev.Author], time.UnixMilli(int64(ev.Header.WallMS)).UTC().Format(time.RFC3339))
+			why.Why = fmt.Sprintf("%s removed it, %s by its clock; the devices that had it keep its last version:  zsync restore %s  brings it back",
+				names[ev.Author], clockText(time.UnixMilli(int64(ev.Header.WallMS))), why.Path)
 		}
 		return true
 	})
