@@ -144,10 +144,7 @@ func (n *projection) slot(p place) place {
 func (l *tree) inSlot(tx kv.Tx, slot place) []uint64 {
 	nodes, known := l.names.slots.get(slot)
 	if !known {
-		kv.ScanPrefix(tx, bucketFolds, l.key.kids(slot), func(key, _ []byte) bool {
-			nodes = append(nodes, binary.BigEndian.Uint64(key[len(key)-8:]))
-			return true
-		})
+		nodes = nodesWith(tx, bucketFolds, l.key.kids(slot))
 		l.names.slots.set(slot, nodes)
 	}
 	return nodes

@@ -147,11 +147,12 @@ func (l *tree) readSlot(tx kv.Tx, p place) []uint64 {
 	if !kv.HasPrefix(tx, bucketKids, prefix) {
 		return nil // as of each new name
 	}
-	return nodesWith(tx, prefix)
+	return nodesWith(tx, bucketKids, prefix)
 }
 
-func nodesWith(tx kv.Tx, prefix []byte) (nodes []uint64) {
-	tx.Scan(bucketKids, prefix, func(key, _ []byte) bool {
+// nodesWith returns the nodes that end the keys of a bucket which begin with prefix.
+func nodesWith(tx kv.Tx, bucket string, prefix []byte) (nodes []uint64) {
+	tx.Scan(bucket, prefix, func(key, _ []byte) bool {
 		if !bytes.HasPrefix(key, prefix) {
 			return false
 		}
@@ -165,7 +166,7 @@ func nodesWith(tx kv.Tx, prefix []byte) (nodes []uint64) {
 func (l *tree) rivals(tx kv.Tx, p place) []uint64 {
 	nodes, known := l.slots.get(p)
 	if !known {
-		nodes = nodesWith(tx, l.key.kids(p))
+		nodes = nodesWith(tx, bucketKids, l.key.kids(p))
 		l.slots.set(p, nodes)
 	}
 	return nodes
