@@ -1,7 +1,6 @@
 package security
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -109,15 +108,6 @@ var errMembers = errors.New("security: damaged membership record")
 type Members struct {
 	decoded map[zsync.DeviceID]decoded
 }
-
-// decoded is a standing, and the octets that say so.
-type decoded struct {
-	octets []byte
-	member Member
-}
-
-// decodedMax is how many of them are in memory.
-const decodedMax = 256
 
 // OpenMembers returns the fold that tx's database holds, which may be empty. It
 // fails tx when a record of it is damaged.
@@ -299,43 +289,6 @@ func (m *Members) List(tx kv.Tx) []Member {
 		}
 	}
 	return list
-}
-
-func (m *Members) member(tx kv.Tx, device zsync.DeviceID) (Member, bool) {
-	octets := tx.Get(bucketMembers, keyOf(ofDevice, device[:]))
-	if octets == nil {
-		return Member{}, false
-	}
-	known := m.decoded[device]
-	if !bytes.Equal(known.octets, octets) {
-		known = decoded{bytes.Clone(octets), decodeMember(tx, device, octets)}
-		m.remember(tx, device, known)
-	}
-	return known.member, true
-}
-
-func (m *Members) remember(tx kv.Tx, device zsync.DeviceID, known decoded) {
-	if tx.Err() != nil {
-		return // a damaged record fails each transaction that reads it
-	}
-	if len(m.decoded) >= decodedMax {
-		clear(m.decoded)
-	}
-	m.decoded[device] = known
-}
-
-func decodeMember(tx kv.Tx, device zsync.DeviceID, octets []byte) Member {
-	var s standing
-	read(tx, octets, &s)
-	member := Member{Device: device, Right: s.Right}
-	if len(s.Cert) > 0 {
-		cert, _, err := decodeCertificate(s.Cert) // judged when it was admitted
-		if err != nil {
-			tx.Fail(fmt.Errorf("%w: %w", errMembers, err))
-		}
-		member.Cert = cert
-	}
-	return member
 }
 
 func keyOf(what byte, id []byte) []byte { return append([]byte{what}, id...) }
