@@ -31,12 +31,10 @@ func Reach(endpoint string, server zsync.Key, public, secret [32]byte, patience 
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
-	const ends = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL |
-		zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_CLOSED
 	err = errors.Join(
 		dealer.SetLinger(0), dealer.SetIpv6(true), dealer.SetReconnectIvl(reconnectNever),
 		dealer.SetCurveServerkey(string(server[:])), dealer.SetCurvePublickey(string(public[:])), dealer.SetCurveSecretkey(string(secret[:])),
-		dealer.Monitor(watched, ends), reader.SetLinger(0), reader.SetRcvtimeo(patience), reader.Connect(watched),
+		dealer.Monitor(watched, handshakeEnds), reader.SetLinger(0), reader.SetRcvtimeo(patience), reader.Connect(watched),
 	)
 	if err != nil {
 		return wrapOptions([]error{err})
@@ -49,3 +47,7 @@ func Reach(endpoint string, server zsync.Key, public, secret [32]byte, patience 
 	}
 	return nil
 }
+
+// handshakeEnds are the events with which it is known whether a server lets a device in.
+const handshakeEnds = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH |
+	zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_CLOSED
