@@ -124,10 +124,10 @@ func addPeers(out *table, st control.Status) {
 		}
 		at := strings.TrimPrefix(peer.Endpoint, "tcp://")
 		switch peer.State {
-		case "connecting":
+		case control.PeerConnecting:
 			out.row(name, peer.State, at)
 			continue
-		case "evasive":
+		case control.PeerEvasive:
 			peer.State = "not answering"
 		}
 		out.row(name, peer.State, fmt.Sprintf("%s, sent %s, received %s", at, octets(peer.Sent), octets(peer.Received)))

@@ -163,7 +163,7 @@ var linkWords = map[zre.LinkKind]string{
 
 func peerOf(p device.PeerStatus) Peer {
 	out := Peer{
-		Key: p.Key.String(), Name: p.Name, State: "ready", Link: linkWords[p.Link], Endpoint: "tcp://" + strings.TrimPrefix(p.Endpoint, "tcp://"),
+		Key: p.Key.String(), Name: p.Name, State: PeerReady, Link: linkWords[p.Link], Endpoint: "tcp://" + strings.TrimPrefix(p.Endpoint, "tcp://"),
 		Sent: p.Sent, Received: p.Received, RTT: float64(p.RoundTrip.Microseconds()) / 1000,
 	}
 	if p.Device != (zsync.DeviceID{}) {
@@ -171,9 +171,9 @@ func peerOf(p device.PeerStatus) Peer {
 	}
 	switch {
 	case p.Evasive:
-		out.State = "evasive"
+		out.State = PeerEvasive
 	case p.Connecting:
-		out.State = "connecting"
+		out.State = PeerConnecting
 	}
 	return out
 }

@@ -77,6 +77,13 @@ type Device struct {
 	Clock int64 `json:"clock_ahead_ms,omitempty"`
 }
 
+// The states of a Peer.
+const (
+	PeerReady      = "ready"
+	PeerEvasive    = "evasive" // it has said nothing for a while
+	PeerConnecting = "connecting"
+)
+
 // Peer is a connected device.
 type Peer struct {
 	Device   string  `json:"device"`
