@@ -59,13 +59,14 @@ func (r *Replica) Body(tx kv.Tx, writer zsync.WriterID, seq uint64) []byte {
 	}
 	d := newDrafting(r, tx, writer, seq)
 	d.drafts = make([]draft, 0, min(len(r.findings.at), BodyOpsMax))
+	queued := len(r.scan.queue)
 	for kind := range foundKinds {
 		if d.full || kind == foundGone && len(d.drafts) > 0 {
 			break // what is gone is judged by the D that the rest leaves
 		}
 		r.findings.each(kind, d.add)
 	}
-	r.more = r.more || len(r.tree.dirty.fresh) > 0 || len(r.scan.queue) > 0
+	r.more = r.more || len(r.tree.dirty.fresh) > 0 || len(r.scan.queue) > queued
 	r.disk.save(tx)
 	return d.body()
 }
