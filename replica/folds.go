@@ -42,9 +42,12 @@ func natureOf(tx kv.Tx) (n store.Nature) {
 
 func putNature(tx kv.Tx, n store.Nature) {
 	var flags byte
-	for i, set := range []bool{n.Cases, n.Forms, n.Strict} {
-		if set {
-			flags |= 1 << i
+	for _, each := range []struct {
+		flag byte
+		set  bool
+	}{{natureCases, n.Cases}, {natureForms, n.Forms}, {natureStrict, n.Strict}} {
+		if each.set {
+			flags |= each.flag
 		}
 	}
 	tx.Put(bucketNature, keyNature, binary.BigEndian.AppendUint16([]byte{flags}, uint16(n.Long)))

@@ -108,11 +108,7 @@ func (cs *contents) again(r *Replica, content zsync.Digest) {
 
 // seekHere has a content that is being fetched copied from this disk.
 func (cs *contents) seekHere(r *Replica, c *wanted) {
-	if c.ordered {
-		c.ordered = false
-		cs.outstanding--
-		r.out.Unwant = append(r.out.Unwant, c.want.Content)
-	}
+	cs.takeBack(r, c)
 	cs.again(r, c.want.Content)
 	r.more = true
 }
@@ -139,25 +135,28 @@ func (cs *contents) releaseOthers(r *Replica, node uint64, lacks []zsync.Digest)
 
 func (cs *contents) drop(r *Replica, digest zsync.Digest, c *wanted) {
 	delete(cs.by, digest)
-	if c.ordered {
-		cs.outstanding--
-		cs.unwant(r, digest)
-	}
-	if c.ordered || cs.has(digest) {
+	if cs.takeBack(r, c) || cs.has(digest) {
 		delete(cs.staged, digest)
 		r.out.Unstage = append(r.out.Unstage, digest)
 	}
 }
 
-// unwant takes an order back. One of the turn at hand was not given yet, and would be
-// carried out after what takes it back.
-func (cs *contents) unwant(r *Replica, digest zsync.Digest) {
-	at := slices.IndexFunc(r.out.Want, func(w Want) bool { return w.Content == digest })
+// takeBack takes back what was ordered of a content, and reports whether there was
+// anything. An order of the turn at hand was not given yet, and would be carried out
+// after what takes it back.
+func (cs *contents) takeBack(r *Replica, c *wanted) bool {
+	if !c.ordered {
+		return false
+	}
+	c.ordered = false
+	cs.outstanding--
+	at := slices.IndexFunc(r.out.Want, func(w Want) bool { return w.Content == c.want.Content })
 	if at >= 0 {
 		r.out.Want = slices.Delete(r.out.Want, at, at+1)
 	} else {
-		r.out.Unwant = append(r.out.Unwant, digest)
+		r.out.Unwant = append(r.out.Unwant, c.want.Content)
 	}
+	return true
 }
 
 // giveUp drops the staging files of the last run that nobody wants.
