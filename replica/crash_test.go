@@ -63,28 +63,11 @@ func TestPowerFailsAtAnyStepAndNothingIsLost(t *testing.T) {
 	for n := range 400 {
 		a, b := busyPair(t)
 		b.learn(a, -1)
-		b.disk.User().Settle()
-		before := b.contents()
-		b.disk.CrashAt(b.disk.Steps() + 1 + n)
-		b.applying = true
-		for range 60 {
-			if !b.run() && b.root.Check() == nil {
-				b.pass(b.rep.Deadline())
-			}
-		}
-		through := b.root.Check() == nil
-		b.applying = false
-		b.disk = b.disk.Crash()
-		b.deaths++
-		events := len(b.log)
-		b.start()
-		b.rest()
-		b.wantContents(before)
-		b.wantOps(events)
+		cut := crashAt(t, b, n)
 		sync(a, b)
 		wantSame(a, b)
 		wantBoth(t, b)
-		if through {
+		if !cut {
 			return
 		}
 	}

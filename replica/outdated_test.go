@@ -30,6 +30,17 @@ func (b *box) seal(a *box, change func(u user)) (flush []job) {
 	return flush
 }
 
+// applyUnheard has the flush done and then the batch, of which nobody hears.
+func (b *box) applyUnheard(flush []job) {
+	b.t.Helper()
+	b.jobs = flush
+	b.run()
+	if len(b.jobs) != 1 {
+		b.t.Fatalf("%d jobs where the batch was to be\n%s", len(b.jobs), b.state())
+	}
+	b.jobs[0].do()
+}
+
 // die has a box stop and start again, with what was under way.
 func (b *box) die() {
 	b.t.Helper()
@@ -52,9 +63,7 @@ func TestAFileEditedAfterItsRemovalWasPlannedIsNotTakenForRemovedByIt(t *testing
 	a, b, flush := sealed(t, func(u user) { u.remove("file") })
 	b.user().writeLike("file", "new")
 	b.scan()
-	b.jobs = flush
-	b.run()
-	b.jobs[0].do() // and nobody hears of it
+	b.applyUnheard(flush)
 	b.user().remove("file")
 	b.die()
 	sync(a, b)
@@ -106,9 +115,7 @@ func TestAFileMadeInADirectoryThatIsToBeRemovedAndDeletedAroundACrashIsDeletedFo
 	flush := b.seal(a, func(u user) { u.remove("dir") })
 	b.user().write("dir/file", "made")
 	b.scan()
-	b.jobs = flush
-	b.run()
-	b.jobs[0].do() // and nobody hears of it
+	b.applyUnheard(flush)
 	b.user().remove("dir/file")
 	b.user().remove("dir")
 	b.die()

@@ -492,9 +492,12 @@ func TestReceiverKeepsItsChangesToItself(t *testing.T) {
 	b.wantFile("mine", "local")
 }
 
-func TestNothingIsLoggedBeforeMembership(t *testing.T) {
+// silenced returns a box that has found things while it might not author, and that may
+// now; soon says what it was told meanwhile.
+func silenced(t *testing.T, soon bool) *box {
+	t.Helper()
 	a := newBox(t, 'a')
-	a.rep.SetAuthor(false, false)
+	a.rep.SetAuthor(false, soon)
 	a.user().write("d/x", "one")
 	a.user().write("y", "two")
 	a.scan()
@@ -502,6 +505,11 @@ func TestNothingIsLoggedBeforeMembership(t *testing.T) {
 		t.Fatal("logged")
 	}
 	a.rep.SetAuthor(true, false)
+	return a
+}
+
+func TestNothingIsLoggedBeforeMembership(t *testing.T) {
+	a := silenced(t, false)
 	hashes := 0
 	a.rep.Hinted(a.now, nil, true)
 	for {
@@ -520,15 +528,7 @@ func TestNothingIsLoggedBeforeMembership(t *testing.T) {
 
 // A member waits at its start until a peer has shown what it has of the log.
 func TestWhatIsFoundWhileAMemberWaitsIsLoggedWithoutAnotherScan(t *testing.T) {
-	a := newBox(t, 'a')
-	a.rep.SetAuthor(false, true)
-	a.user().write("d/x", "one")
-	a.user().write("y", "two")
-	a.scan()
-	if len(a.log) != 0 {
-		t.Fatal("logged")
-	}
-	a.rep.SetAuthor(true, false)
+	a := silenced(t, true)
 	a.fact(func(kv.Tx) {})
 	if n := len(a.jobs); n > 0 {
 		t.Fatalf("%d orders to the disk again", n)
