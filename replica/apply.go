@@ -32,21 +32,20 @@ func (r *Replica) Start(tx kv.Tx, now time.Time, staged, unfinished []zsync.Dige
 	r.work(tx, now)
 }
 
-// Applied answers Output.Apply. What was done becomes D, in the transaction that
-// forgets the intents.
-func (r *Replica) Applied(tx kv.Tx, now time.Time, results []store.Result) {
+// Applied answers Output.Apply for the batch of that number. What was done becomes D,
+// in the transaction that forgets the intents.
+func (r *Replica) Applied(tx kv.Tx, now time.Time, number uint64, results []store.Result) {
 	r.now = now
-	b := &r.batch
-	if b.state != batchApplying || len(results) != len(b.steps) {
+	done := r.underWay.end(number, len(results))
+	if done == nil {
 		return
 	}
-	if err := unsure(results, b.redo); err != nil {
-		r.redoLater(now, err)
+	r.plan.awaited()
+	if err := unsure(results, done.redo); err != nil {
+		r.redoLater(now, done, err)
 		r.work(tx, now)
 		return
 	}
-	done := r.batch
-	r.batch = newBatch()
 	r.problems.clear("", "apply")
 	outcome := &outcome{replica: r, tx: tx, now: now}
 	for i := range done.steps {
@@ -56,7 +55,7 @@ func (r *Replica) Applied(tx kv.Tx, now time.Time, results []store.Result) {
 		outcome.take(&done.steps[i], results[i])
 	}
 	used := r.usedContents(done.steps, results)
-	dropIntents(tx)
+	r.forgetIntents(tx, done)
 	for i := range done.steps {
 		if !done.steps[i].isUndo() {
 			r.settle(tx, done.steps[i].key.node)
@@ -100,10 +99,16 @@ func unsure(results []store.Result, again bool) (why error) {
 // redoLater has the batch done again, in the way that finds out what was done of
 // it. Its intents stay; until then nothing is scanned, since what the batch moved
 // would look as if the user had.
-func (r *Replica) redoLater(now time.Time, why error) {
-	b := &r.batch
-	b.delay = min(max(2*b.delay, restFirst), restMax)
-	b.state, b.redo, b.notBefore = batchReady, true, now.Add(b.delay)
+func (r *Replica) redoLater(now time.Time, again *batch, why error) {
+	if r.batch.redo {
+		again.steps = append(r.batch.steps, again.steps...)
+		again.delay = max(r.batch.delay, again.delay)
+	} else {
+		r.abandonBatch()
+	}
+	again.delay = min(max(2*again.delay, restFirst), restMax)
+	again.state, again.redo, again.notBefore = batchReady, true, now.Add(again.delay)
+	r.batch = *again
 	r.problems.set("", "apply", store.Explain(why))
 }
 
@@ -122,6 +127,9 @@ func (r *Replica) Trouble(path zsync.Path, code string, why error) {
 func (r *Replica) undo(tx kv.Tx, now time.Time, strays []store.Change) {
 	if len(strays) == 0 {
 		return
+	}
+	if !r.batch.redo {
+		r.abandonBatch()
 	}
 	for _, change := range slices.Backward(strays) {
 		r.batch.steps = append(r.batch.steps, step{change: change})

@@ -53,7 +53,7 @@ func (r *Replica) isAstray(tx kv.Tx, f *finding) bool {
 // bringStraysBack has logged what moves nodes back, as if a person had done it. What
 // is being looked at waits until it is known what it is.
 func (r *Replica) bringStraysBack(tx kv.Tx) {
-	if !r.apart.strayed || !r.mayAuthor() || r.lost || !r.scan.complete || r.batch.sealed() {
+	if !r.apart.strayed || !r.mayAuthor() || r.lost || !r.scan.complete || r.batch.sealed() || r.underWay.any() {
 		return
 	}
 	var nodes []uint64

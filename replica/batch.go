@@ -36,14 +36,16 @@ const (
 	batchOpen     batchState = iota // being filled
 	batchFlushing                   // waits for what is staged to be durable
 	batchReady                      // waits for directories that are being read
-	batchApplying                   // its intents are committed, its changes ordered
 )
 
 // batch is changes to the tree that are carried out together, and the overlay
 // through which planning sees D as if they had been.
 type batch struct {
 	state     batchState
-	redo      bool // it was under way when this device stopped, or its disk failed …
+	number    uint64 // once it is under way
+	intents   uint32 // the place of its first step among all that are under way
+	mixed     bool   // it does more than make what was not there
+	redo      bool   // it was under way when this device stopped, or its disk failed …
 	delay     time.Duration
 	notBefore time.Time // … and is not tried again before
 	steps     []step
@@ -58,6 +60,7 @@ type batch struct {
 	left      []uint64              // directories that something was taken out of
 	dropped   []uint64              // nodes of steps that were taken out again
 	paths     map[uint64]zsync.Path // of directories; a cache, for one spell of planning
+	placed    map[zsync.Digest]bool // contents
 	slotted   map[place][]diskKey   // by what names have in common that may be one, of …
 	indexed   int                   // … so many steps
 }
@@ -66,12 +69,17 @@ func newBatch() batch {
 	return batch{
 		changed: map[diskKey]*onDisk{}, slots: map[place]diskKey{}, inDir: map[uint64]int{},
 		keys: map[uint64][]diskKey{}, planned: map[uint64]bool{}, paths: map[uint64]zsync.Path{},
+		placed: map[zsync.Digest]bool{},
 	}
 }
 
 func (b *batch) sealed() bool { return b.state != batchOpen }
 
-// ready reports whether directories must not be read now.
+// mends reports whether the batch is to end, or to take back, what another has done.
+func (b *batch) mends() bool { return b.redo || len(b.steps) > 0 && b.steps[0].isUndo() }
+
+// ready reports whether directories must not be read now, but for those that have
+// waited for long.
 func (b *batch) ready() bool { return b.state >= batchReady }
 
 func (b *batch) full() bool {
@@ -92,7 +100,11 @@ func (b *batch) add(now time.Time, change store.Change, before, after *onDisk) b
 		b.opened = now
 	}
 	s := step{change: change, after: after}
+	if change.Op == store.OpPlace {
+		b.placed[change.Content] = true
+	}
 	if before != nil {
+		b.mixed = true
 		s.key = before.key
 		b.set(before.key, before.place, nil)
 	} else {
@@ -219,7 +231,7 @@ func (r *Replica) sealWhenDue(t *turn) {
 	}
 	waited := !t.now.Before(b.opened.Add(batchWait))
 	nothing := r.contents.outstanding == 0 && len(r.plan.ready) == 0 && r.plan.cursor == cursorEnd
-	if b.full() || waited || nothing {
+	if b.full() || r.mayGo(t.now) && (waited || nothing) {
 		t.finish()
 		r.flushOrApply(t.tx, t.now)
 	}
@@ -256,7 +268,7 @@ func (r *Replica) abandonBatch() {
 // waits for, so a crash at any time after finds out what was under way.
 func (r *Replica) applyWhenQuiet(tx kv.Tx, now time.Time) {
 	b := &r.batch
-	if b.state != batchReady || len(r.scan.listing) > 0 || now.Before(b.notBefore) {
+	if b.state != batchReady || len(r.scan.listing) > 0 || now.Before(b.notBefore) || !r.mayGo(now) {
 		return
 	}
 	b.steps = slices.DeleteFunc(b.steps, func(s step) bool {
@@ -270,13 +282,7 @@ func (r *Replica) applyWhenQuiet(tx kv.Tx, now time.Time) {
 		r.abandonBatch()
 		return
 	}
-	changes := make([]store.Change, len(b.steps))
-	for i := range b.steps {
-		changes[i] = b.steps[i].change
-	}
-	putIntents(tx, b.steps)
-	b.state = batchApplying
-	r.out.Apply = &Batch{Changes: changes, Redo: b.redo}
+	r.send(tx, now)
 }
 
 // outdated reports whether D has come to know a file otherwise since the step was

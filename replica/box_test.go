@@ -248,8 +248,8 @@ func (b *box) take(out Output) {
 			return func(tx kv.Tx) { b.rep.Flushed(tx, b.now, err) }
 		})
 	}
-	if out.Apply != nil {
-		b.apply(*out.Apply)
+	for _, batch := range out.Apply {
+		b.apply(batch)
 	}
 }
 
@@ -305,7 +305,7 @@ func (b *box) apply(batch Batch) {
 		if !b.applying {
 			b.wantContents(before)
 		}
-		return func(tx kv.Tx) { b.rep.Applied(tx, b.now, results) }
+		return func(tx kv.Tx) { b.rep.Applied(tx, b.now, batch.Number, results) }
 	})
 }
 

@@ -21,7 +21,7 @@ func (t *turn) remove(d *onDisk) bool {
 		return false
 	}
 	old := d.stat
-	if !t.replica.batch.add(t.now, store.Change{Op: store.OpRemove, Path: path, Old: &old}, d, nil) {
+	if !t.add(store.Change{Op: store.OpRemove, Path: path, Old: &old}, d, nil) {
 		return false
 	}
 	t.replica.batch.emptied(d.place.parent)
@@ -38,7 +38,7 @@ func (t *turn) removeDir(d *onDisk) bool {
 		return false
 	}
 	old := d.stat
-	if !t.replica.batch.add(t.now, store.Change{Op: store.OpRmdir, Path: path, Old: &old}, d, nil) {
+	if !t.add(store.Change{Op: store.OpRmdir, Path: path, Old: &old}, d, nil) {
 		return false
 	}
 	t.replica.batch.emptied(d.place.parent)
@@ -105,7 +105,7 @@ func (t *turn) rename(d, after *onDisk) bool {
 	if from == to { // only its role is another
 		change.Op, change.From, change.Mode, change.MtimeNS = store.OpAttr, "", d.stat.Mode, d.stat.MtimeNS
 	}
-	return t.replica.batch.add(t.now, change, d, after)
+	return t.add(change, d, after)
 }
 
 // outside makes sure that directory node is not above dir on this disk, so that

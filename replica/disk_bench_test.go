@@ -131,17 +131,17 @@ func (p *paper) answer(out Output) (any bool) {
 		any = true
 		p.fact(func(tx kv.Tx) { p.rep.Flushed(tx, p.now, nil) })
 	}
-	if out.Apply != nil {
+	for _, batch := range out.Apply {
 		any = true
-		results := make([]store.Result, len(out.Apply.Changes))
-		for i, c := range out.Apply.Changes {
+		results := make([]store.Result, len(batch.Changes))
+		for i, c := range batch.Changes {
 			kind := zsync.TypeFile
 			if c.Op == store.OpMkdir {
 				kind = zsync.TypeDir
 			}
 			results[i].Stat = p.stat(kind, c.Size)
 		}
-		p.fact(func(tx kv.Tx) { p.rep.Applied(tx, p.now, results) })
+		p.fact(func(tx kv.Tx) { p.rep.Applied(tx, p.now, batch.Number, results) })
 	}
 	return any
 }

@@ -75,7 +75,9 @@
 // staged and durable, a batch of changes is written down as intents, carried
 // out, and becomes D. Each change says how the file must look for it to be
 // touched ([store.Change]); where it does not, the user was quicker, and a scan
-// finds out what he did. After a crash the intents are carried out again.
+// finds out what he did. After a crash the intents are carried out again. While the
+// disk carries out a batch that only makes what was not there, the next one of that
+// kind may be ordered: neither rests on the other ([underWay]).
 //
 // # The brake
 //

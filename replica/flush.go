@@ -48,7 +48,7 @@ func (r *Replica) orderFlush() {
 // flushAhead makes what is staged durable while a batch is being applied, so that
 // the next one need not wait for it.
 func (r *Replica) flushAhead() {
-	if r.batch.state == batchApplying && r.flushes.waiting >= flushAheadMin {
+	if r.underWay.any() && r.flushes.waiting >= flushAheadMin {
 		r.orderFlush()
 	}
 }

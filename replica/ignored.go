@@ -239,7 +239,7 @@ func (r *Replica) leavesEntry(tx kv.Tx, path zsync.Path, dir bool) bool {
 // abandonOpenBatch forgets changes that are not ordered yet: some may be of what is
 // ignored now.
 func (r *Replica) abandonOpenBatch() {
-	if b := &r.batch; b.state != batchApplying && !b.redo && (len(b.steps) == 0 || !b.steps[0].isUndo()) {
+	if !r.batch.mends() {
 		r.abandonBatch()
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/zsync/zsync/store"
 )
 
-// bucketIntents holds the batch under way: the place in the batch u32 of the first
-// step of a group -> the steps of the group. It is written before the first change
-// and emptied with the D that follows.
+// bucketIntents holds the batches under way: the place u32, among all of them, of the
+// first step of a group -> the steps of the group. It is written before the first
+// change of a batch, and what is of that batch is removed with the D that follows.
 const bucketIntents = "intents"
 
 // intentsMax is how many steps make a group.
@@ -73,15 +73,20 @@ func appendDiskKey(data []byte, key diskKey) []byte {
 	return data
 }
 
-func putIntents(tx kv.Tx, steps []step) {
+// putIntents writes the steps of a batch down, the first of which has the place from.
+func putIntents(tx kv.Tx, from uint32, steps []step) {
 	var group []byte
 	for first := 0; first < len(steps); first += intentsMax {
 		group = group[:0]
 		for i := first; i < min(first+intentsMax, len(steps)); i++ {
 			group = steps[i].append(group)
 		}
-		tx.Put(bucketIntents, binary.BigEndian.AppendUint32(nil, uint32(first)), group)
+		tx.Put(bucketIntents, intentsKey(from, first), group)
 	}
+}
+
+func intentsKey(from uint32, first int) []byte {
+	return binary.BigEndian.AppendUint32(nil, from+uint32(first))
 }
 
 // intents returns what was under way when this device stopped.
@@ -127,3 +132,10 @@ func readStep(in *wire.Reader) (s step, err error) {
 }
 
 func dropIntents(tx kv.Tx) { tx.Drop(bucketIntents) }
+
+// dropSomeIntents removes what putIntents wrote of so many steps.
+func dropSomeIntents(tx kv.Tx, from uint32, steps int) {
+	for first := 0; first < steps; first += intentsMax {
+		tx.Delete(bucketIntents, intentsKey(from, first))
+	}
+}

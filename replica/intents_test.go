@@ -11,12 +11,23 @@ import (
 	"github.com/zsync/zsync/store"
 )
 
-func TestIntentsAreReadAsTheyWereWritten(t *testing.T) {
+func TestIntentsOfSeveralBatchesAreReadAsTheyWereWrittenButForThoseOfTheOneThatIsDone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		steps := rapid.SliceOfN(rapid.Custom(drawStep), 1, 2*intentsMax+2).Draw(t, "steps")
+		batches := rapid.SliceOfN(rapid.SliceOfN(rapid.Custom(drawStep), 1, 2*intentsMax+2), 1, 3).Draw(t, "batches")
+		done := rapid.IntRange(0, len(batches)).Draw(t, "done") // the last: none is
 		db := kv.NewMemory()
+		var want []step
 		err := db.Update(func(tx kv.Tx) error {
-			putIntents(tx, steps)
+			place := uint32(0)
+			for i, steps := range batches {
+				putIntents(tx, place, steps)
+				if i == done {
+					dropSomeIntents(tx, place, len(steps))
+				} else {
+					want = append(want, steps...)
+				}
+				place += uint32(len(steps))
+			}
 			return nil
 		})
 		if err != nil {
@@ -26,8 +37,8 @@ func TestIntentsAreReadAsTheyWereWritten(t *testing.T) {
 		if err := db.View(func(tx kv.Tx) error { got = intents(tx); return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(got, steps) {
-			t.Fatalf("%+v\nbecame %+v", steps, got)
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v\nbecame %+v", want, got)
 		}
 	})
 }

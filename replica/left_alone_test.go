@@ -183,7 +183,7 @@ func TestWhatIsFoundInADirectoryThatABatchRenamesIsFoundInItsNewPlace(t *testing
 		b.scan()
 	}
 	a.learn(b, -1)
-	for a.rep.batch.state != batchApplying {
+	for !a.rep.underWay.any() {
 		if !a.run() {
 			a.pass(a.rep.Deadline())
 		}

@@ -100,7 +100,7 @@ func TestAFileRenamedAwayFromItsRemovalAndDeletedAroundACrashIsDeletedForAll(t *
 	b.fact(func(tx kv.Tx) { b.rep.Flushed(tx, b.now, nil) })
 	b.jobs = append(b.jobs[:1], b.jobs[2:]...)
 	b.run() // the hash: the rename is logged
-	if b.rep.batch.state != batchApplying {
+	if !b.rep.underWay.any() {
 		t.Fatalf("no batch under way\n%s", b.state())
 	}
 	b.user().remove("renamed")

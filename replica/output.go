@@ -18,7 +18,7 @@ type Output struct {
 	Copy    []CopyJob       // copy these contents into staging: answered by Staged
 	Unstage []zsync.Digest  // nothing needs these staging files
 	Flush   bool            // make all that is staged durable: answered by Flushed
-	Apply   *Batch          // change the tree: answered by Applied, before which there is no other
+	Apply   []Batch         // change the tree, one after the other: each is answered by Applied
 }
 
 // Want asks for one content. At most [WantsMax] are outstanding.
@@ -40,6 +40,7 @@ type CopyJob struct {
 // Batch is changes to be carried out in their order. Redo is set after a
 // crash: some of them may have been done.
 type Batch struct {
+	Number  uint64 // for the answer
 	Changes []store.Change
 	Redo    bool
 }

@@ -26,6 +26,7 @@ type planner struct {
 	asleep  time.Time // when all rests end
 	rests   map[uint64]rest
 	ready   []uint64 // nodes that a content came for
+	after   []uint64 // nodes that wait for what is under way
 	swept   bool     // all of todo was looked at since the start
 }
 
@@ -54,6 +55,21 @@ func (p *planner) block(node uint64) {
 	if p.blocked == 0 || node < p.blocked {
 		p.blocked = node
 	}
+}
+
+// await has a node planned once a batch under way is done.
+func (p *planner) await(node uint64) {
+	if len(p.after) < batchChangesMax {
+		p.after = append(p.after, node)
+		return
+	}
+	p.block(node)
+}
+
+// awaited has what waited for a batch planned.
+func (p *planner) awaited() {
+	p.ready = append(p.after, p.ready...)
+	p.after = nil
 }
 
 // rest lets a node wait before its next try.
@@ -112,7 +128,7 @@ func (r *Replica) planDue() time.Time {
 		return r.plan.asleep
 	}
 	due := r.plan.deadline()
-	if r.batch.state == batchOpen && len(r.batch.steps) > 0 {
+	if r.batch.state == batchOpen && len(r.batch.steps) > 0 && r.mayGo(r.now) {
 		due = earlier(due, r.batch.opened.Add(batchWait))
 	}
 	return due
@@ -130,10 +146,10 @@ func (r *Replica) planOn(tx kv.Tx, now time.Time) {
 	}
 	clear(r.batch.paths)
 	t := &turn{replica: r, tx: tx, now: now, active: map[uint64]bool{}}
-	if r.batch.sealed() {
-		t.orderAhead()
-	} else {
+	if r.mayFill() {
 		t.fillBatch()
+	} else {
+		t.orderAhead()
 	}
 	r.more = r.more || t.looked >= turnNodes
 }
@@ -214,7 +230,7 @@ type turn struct {
 // it lacks is ordered. It may plan other nodes that are in its way first.
 func (t *turn) plan(node uint64) {
 	r := t.replica
-	if t.active[node] || r.batch.planned[node] || r.plan.resting(node) || len(t.active) > zsync.PathDepthMax {
+	if t.active[node] || r.underWay.touches(node) || r.batch.planned[node] || r.plan.resting(node) || len(t.active) > zsync.PathDepthMax {
 		return
 	}
 	t.active[node] = true
@@ -226,6 +242,8 @@ func (t *turn) plan(node uint64) {
 		t.prepare(node, pairs)
 	case t.carryOut(node, pairs, rest):
 		r.batch.planned[node] = true
+	case r.underWay.any():
+		r.plan.await(node)
 	default:
 		r.plan.block(node)
 	}
@@ -235,7 +253,7 @@ func (t *turn) plan(node uint64) {
 // that is planned later.
 func (t *turn) order(node uint64) {
 	r := t.replica
-	if r.batch.planned[node] || r.plan.resting(node) {
+	if r.underWay.touches(node) || r.batch.planned[node] || r.plan.resting(node) {
 		return
 	}
 	has := func(p pair) bool { return p.from != nil }
@@ -380,7 +398,7 @@ func (t *turn) fill(p pair) bool {
 	}
 	change := p.change(d)
 	change.Path = path
-	return t.replica.batch.add(t.now, change, d, p.onDisk())
+	return t.add(change, d, p.onDisk())
 }
 
 // change makes t of what is at its place, which may be nothing.

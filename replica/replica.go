@@ -48,7 +48,8 @@ type Replica struct {
 	plan     planner
 	contents contents
 	flushes  flushes
-	batch    batch
+	batch    batch    // the next one
+	underWay underWay // those before
 	problems problems
 	scrub    scrub
 	brake    brake

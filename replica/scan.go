@@ -265,7 +265,7 @@ func (r *Replica) scanOn(tx kv.Tx, now time.Time) {
 func (r *Replica) orderLists(tx kv.Tx) {
 	s := &r.scan
 	for len(s.queue) > 0 && len(s.listing) < listsMax && len(s.backlog) < backlogMax &&
-		(r.findings.open() < findingsMax || !r.mayAuthor()) && !r.batch.ready() {
+		(r.findings.open() < findingsMax || !r.mayAuthor()) && r.mayList() {
 		dir := s.queue[0]
 		s.queue = s.queue[1:]
 		delete(s.queued, dir)
@@ -282,6 +282,7 @@ func (r *Replica) orderLists(tx kv.Tx) {
 		s.listing[dir] = false
 		r.out.List = append(r.out.List, dir)
 	}
+	r.underWay.gap = false
 }
 
 // knownDir reports whether what is found in dir can be told where it belongs.

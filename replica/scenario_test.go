@@ -369,7 +369,7 @@ func TestChangeWhileApplyingIsNotOverwritten(t *testing.T) {
 	a.user().write("x", "of a")
 	a.scan()
 	b.learn(a, -1)
-	for b.rep.batch.state != batchApplying {
+	for !b.rep.underWay.any() {
 		if !b.run() {
 			b.pass(b.rep.Deadline())
 		}
@@ -552,7 +552,7 @@ func TestBatchOfAFailingDiskIsDoneAgain(t *testing.T) {
 		a.user().write("w", "new")
 		a.scan()
 		b.learn(a, -1)
-		for b.rep.batch.state != batchApplying {
+		for !b.rep.underWay.any() {
 			if !b.run() {
 				b.pass(b.rep.Deadline())
 			}

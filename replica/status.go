@@ -53,7 +53,7 @@ func (r *Replica) Status(tx kv.Tx) Status {
 		s.Held = append(s.Held, Held{h.ID, h.Author, h.Deletes, h.Replaces, h.Of})
 	}
 	s.Idle = !s.Scanning && len(s.Held) == 0 && !r.lost && !r.tree.dirty.any(tx) && s.NeedFiles == 0 &&
-		len(r.findings.at) == 0 && !r.batch.sealed() && len(r.batch.steps) == 0
+		len(r.findings.at) == 0 && !r.batch.sealed() && len(r.batch.steps) == 0 && !r.underWay.any()
 	return s
 }
 

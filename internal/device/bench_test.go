@@ -150,7 +150,7 @@ func (c *benchCopy) applied(order ApplyBatch) Applied {
 		results[i].Stat.Mode, results[i].Stat.MtimeNS = change.Mode, change.MtimeNS
 		c.put(change.Path, results[i].Stat)
 	}
-	return Applied{results}
+	return Applied{order.Batch, results}
 }
 
 // put adds something to the tree. Names come in order.

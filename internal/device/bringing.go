@@ -155,21 +155,13 @@ func (f *FolderMachine) appliedPast(tx kv.Tx, now time.Time, in AppliedPast) {
 	}
 	f.noteTrash(tx, now, changes, in.Results)
 	f.versionsKept(tx, now, in.Results)
-	f.watchLate(now, changes, in.Results)
+	f.late.applied(now, changes, in.Results)
 	f.replica.Hinted(now, f.replica.Brought(tx, job.trials, in.Results), false)
 	job.applying, job.trials, job.due = nil, nil, now
 	job.settle()
 	if job.report.Done {
 		f.replica.Retrieve(tx, nil)
 	}
-}
-
-// watchLate has what was replaced looked at once more, as after a batch.
-func (f *FolderMachine) watchLate(now time.Time, changes []store.Change, results []store.Result) {
-	batch := f.late.applying
-	f.late.applying = changes
-	f.late.applied(now, results)
-	f.late.applying = batch
 }
 
 func (f *FolderMachine) broughtOne(now time.Time, i int, trial *replica.Trial, result store.Result) {

@@ -69,7 +69,10 @@ type (
 	// ApplyBatch is answered by Applied.
 	ApplyBatch struct{ replica.Batch }
 	// Applied answers ApplyBatch.
-	Applied struct{ Results []store.Result }
+	Applied struct {
+		Batch   replica.Batch
+		Results []store.Result
+	}
 	// ReadSpans is answered by Supply to the link.
 	ReadSpans struct {
 		Session zre.Conn

@@ -215,10 +215,7 @@ func (f *FolderMachine) receive(tx kv.Tx, now time.Time, what any) error {
 	case Verified:
 		f.replica.Verified(tx, now, in.Results)
 	case Applied:
-		f.noteTrash(tx, now, f.late.applying, in.Results)
-		f.late.applied(now, in.Results)
-		f.versionsKept(tx, now, in.Results)
-		f.replica.Applied(tx, now, in.Results)
+		f.applied(tx, now, in)
 	case Serve:
 		if f.cfg.Scout {
 			f.space.emit(Address{Part: Link}, nothingFor(in))
@@ -263,6 +260,14 @@ func (f *FolderMachine) nonsense(events []eventlog.Event) {
 	}
 }
 
+// applied takes what became of a batch, and what it has moved to the versions area.
+func (f *FolderMachine) applied(tx kv.Tx, now time.Time, in Applied) {
+	f.noteTrash(tx, now, in.Batch.Changes, in.Results)
+	f.late.applied(now, in.Batch.Changes, in.Results)
+	f.versionsKept(tx, now, in.Results)
+	f.replica.Applied(tx, now, in.Batch.Number, in.Results)
+}
+
 // finish logs what the disk has that the log lacks, and collects every order.
 func (f *FolderMachine) finish(tx kv.Tx, now time.Time) error {
 	if err := f.record(tx, now); err != nil {
@@ -300,9 +305,8 @@ func (f *FolderMachine) order(tx kv.Tx, now time.Time) {
 	if out.Flush {
 		f.space.emit(disk, FlushStaged{})
 	}
-	if out.Apply != nil {
-		f.late.applying = out.Apply.Changes
-		f.space.emit(disk, ApplyBatch{*out.Apply})
+	for _, batch := range out.Apply {
+		f.space.emit(disk, ApplyBatch{batch})
 	}
 }
 
@@ -318,8 +322,8 @@ func nothingFor(in Serve) Supply {
 // currentOf returns the path that a person watching would want to see.
 func currentOf(out replica.Output, last zsync.Path) zsync.Path {
 	switch {
-	case out.Apply != nil && len(out.Apply.Changes) > 0:
-		return out.Apply.Changes[len(out.Apply.Changes)-1].Path
+	case len(out.Apply) > 0 && len(out.Apply[0].Changes) > 0:
+		return out.Apply[0].Changes[len(out.Apply[0].Changes)-1].Path
 	case len(out.Hash) > 0:
 		return out.Hash[len(out.Hash)-1].Path
 	}

@@ -42,9 +42,8 @@ type (
 
 // lateFiles are what the last batches replaced, until they are looked at again.
 type lateFiles struct {
-	applying []store.Change // of the batch under way
-	waiting  []lateBatch    // the oldest first
-	count    int
+	waiting []lateBatch // the oldest first
+	count   int
 }
 
 type lateBatch struct {
@@ -53,18 +52,17 @@ type lateBatch struct {
 }
 
 // applied notes what a batch has moved to the versions area.
-func (l *lateFiles) applied(now time.Time, results []store.Result) {
+func (l *lateFiles) applied(now time.Time, changes []store.Change, results []store.Result) {
 	batch := lateBatch{due: now.Add(lateAfter)}
 	for i, result := range results {
-		if result.Kept == "" || result.Err != nil || i >= len(l.applying) || l.applying[i].Old == nil {
+		if result.Kept == "" || result.Err != nil || i >= len(changes) || changes[i].Old == nil {
 			continue
 		}
-		c := &l.applying[i]
+		c := &changes[i]
 		batch.files = append(batch.files, LateFile{
 			Kept: store.Kept{Name: result.Kept, Stat: *c.Old}, Path: c.Path, Removed: c.Op == store.OpRemove,
 		})
 	}
-	l.applying = nil
 	if len(batch.files) > 0 {
 		l.waiting = append(l.waiting, batch)
 		l.count += len(batch.files)

@@ -51,8 +51,8 @@ func TestWhatIsWrittenToARemovedFileThatIsHeldOpenComesBackEverywhere(t *testing
 func TestWhatABatchReplacedIsLookedAtTwoSecondsLater(t *testing.T) {
 	old := store.Stat{Type: zsync.TypeFile, Size: 3}
 	var l lateFiles
-	l.applying = []store.Change{{Op: store.OpPlace, Path: "a", Old: &old}, {Op: store.OpRemove, Path: "b", Old: &old}, {Op: store.OpMkdir, Path: "c"}}
-	l.applied(epoch, []store.Result{{Kept: "000000/000000001~a"}, {Kept: "000000/000000002~b"}, {}})
+	changes := []store.Change{{Op: store.OpPlace, Path: "a", Old: &old}, {Op: store.OpRemove, Path: "b", Old: &old}, {Op: store.OpMkdir, Path: "c"}}
+	l.applied(epoch, changes, []store.Result{{Kept: "000000/000000001~a"}, {Kept: "000000/000000002~b"}, {}})
 	if due := l.take(epoch.Add(lateAfter - 1)); len(due) != 0 || l.deadline() != epoch.Add(lateAfter) {
 		t.Errorf("too soon: %v", due)
 	}
@@ -66,12 +66,13 @@ func TestNoMoreThanSomeThousandFilesWaitForAnotherLook(t *testing.T) {
 	old := store.Stat{Type: zsync.TypeFile}
 	var l lateFiles
 	for batch := range 20 {
+		var changes []store.Change
 		var results []store.Result
 		for i := range 2048 {
-			l.applying = append(l.applying, store.Change{Op: store.OpRemove, Path: "x", Old: &old})
+			changes = append(changes, store.Change{Op: store.OpRemove, Path: "x", Old: &old})
 			results = append(results, store.Result{Kept: fmt.Sprintf("%d", batch*2048+i)})
 		}
-		l.applied(epoch, results)
+		l.applied(epoch, changes, results)
 		l.take(epoch)
 		if l.count > lateMax {
 			t.Fatalf("%d wait", l.count)

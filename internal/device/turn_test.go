@@ -140,7 +140,7 @@ func (w *twoCopies) carry(c *testCopy, effects []Effect) {
 		case FlushStaged:
 			w.post(c, Flushed{c.root.Flush()})
 		case ApplyBatch:
-			w.post(c, Applied{c.root.Apply(order.Changes, order.Redo)})
+			w.post(c, Applied{order.Batch, c.root.Apply(order.Changes, order.Redo)})
 		case LookAgain:
 			w.post(c, c.lookAgain(order))
 		case Say:

@@ -121,7 +121,7 @@ func Carry(root *store.Root, space zsync.SpaceID, order any, post func(device.Ad
 		failpoint.Reach(failpoint.Intent)
 		results := root.Apply(o.Changes, o.Redo)
 		failpoint.Reach(failpoint.DiskCommit)
-		post(folder, device.Applied{Results: results})
+		post(folder, device.Applied{Batch: o.Batch, Results: results})
 	case device.ApplyPast:
 		post(folder, device.AppliedPast{Results: root.Apply(o.Changes, false)})
 	case device.DiscardVersions:
