@@ -35,15 +35,30 @@ func (t *transfers) entered(now time.Time, record security.Record, host string, 
 		return
 	}
 	r := &route{record: record, endpoint: endpoint, spaces: make(map[zsync.SpaceID]bool), dialAt: now, backoff: redialMin}
-	if record.Device.Compare(t.self) < 0 {
+	if at, early := t.early[record.Key]; record.Device.Compare(t.self) < 0 && !(early && now.Before(at.Add(otherSideWait))) {
 		r.dialAt = now.Add(otherSideWait)
 	}
+	delete(t.early, record.Key)
 	t.routes[record.Device], t.here = r, nil
+}
+
+// knocked notes that the door of the transfer link was shut to a known device, whose
+// proof of who it is had not come yet. It is not answered, and waits; so it is dialled
+// from here, as soon as it is trusted.
+func (t *transfers) knocked(now time.Time, key zsync.Key) {
+	for device, r := range t.routes {
+		if r.record.Key == key && !t.connecting(device) {
+			r.dialAt = now
+			return
+		}
+	}
+	t.early[key] = now
 }
 
 // exited notes that the device of a key is gone, and closes its sessions.
 func (t *transfers) exited(now time.Time, key zsync.Key) {
 	t.stirred = true
+	delete(t.early, key)
 	for _, s := range t.sorted() {
 		if s.key == key {
 			t.drop(now, s)

@@ -417,6 +417,30 @@ func TestTheLowerDeviceDialsAndTheOtherAfterAWhile(t *testing.T) {
 	d.expect("dialled after a while", d.dials, "tcp://10.0.0.2:7002", "tcp://10.0.0.1:7002")
 }
 
+func TestTheLowerDeviceThatCameTooEarlyIsDialledAtOnce(t *testing.T) {
+	for what, c := range map[string]struct {
+		knocks time.Duration // before it is here
+		dials  int
+	}{
+		"before it is here": {50 * time.Millisecond, 1}, "when it is here": {0, 1}, "long before": {otherSideWait, 0},
+	} {
+		d := &desk{transfers: newTransfers(deviceNamed('m')), t: t, now: epoch, link: &LinkMachine{}, far: map[byte]*far{}}
+		if c.knocks > 0 {
+			d.knocked(d.now, recordOf('a').Key)
+		}
+		d.now = d.now.Add(c.knocks)
+		d.entered(d.now, recordOf('a'), "10.0.0.1", 7002)
+		d.run()
+		if c.knocks == 0 {
+			d.knocked(d.now, recordOf('a').Key)
+			d.run()
+		}
+		if len(d.dials) != c.dials {
+			t.Errorf("knocks %s: %d dials", what, len(d.dials))
+		}
+	}
+}
+
 func TestARedialWaitsLongerEachTime(t *testing.T) {
 	d := &desk{transfers: newTransfers(deviceNamed('m')), t: t, now: epoch, link: &LinkMachine{}, far: map[byte]*far{}}
 	d.entered(d.now, recordOf('z'), "10.0.0.2", 7002)

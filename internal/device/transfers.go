@@ -31,9 +31,10 @@ type transfers struct {
 	conns    zre.Conn
 	sessions map[zre.Conn]*session
 	routes   map[zsync.DeviceID]*route
-	order    []*session       // sessions ascending by conn; nil: not known
-	here     []zsync.DeviceID // of routes, ascending; nil: not known
-	queue    [8][]*batch      // by priority
+	early    map[zsync.Key]time.Time // when the door was shut to those that are not here yet
+	order    []*session              // sessions ascending by conn; nil: not known
+	here     []zsync.DeviceID        // of routes, ascending; nil: not known
+	queue    [8][]*batch             // by priority
 	dial     []zre.Dial
 	hangup   []zre.Conn
 	out      []Effect
@@ -72,7 +73,7 @@ type batch struct {
 func newTransfers(self zsync.DeviceID) *transfers {
 	return &transfers{
 		self: self, conns: firstTransferConn,
-		sessions: make(map[zre.Conn]*session), routes: make(map[zsync.DeviceID]*route),
+		sessions: make(map[zre.Conn]*session), routes: make(map[zsync.DeviceID]*route), early: make(map[zsync.Key]time.Time),
 	}
 }
 

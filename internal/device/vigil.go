@@ -98,5 +98,6 @@ func (l *LinkMachine) knocked(now time.Time, in Knocked) {
 	switch l.trust.Admit(in.Key) {
 	case security.DecisionPending, security.DecisionTrusted:
 		l.node.RetryKey(now, in.Key)
+		l.transfers.knocked(now, in.Key)
 	}
 }
