@@ -51,7 +51,9 @@ type tree struct {
 }
 
 func newTree(space zsync.SpaceID) *tree {
-	return &tree{space: space, dirty: newMarks(), names: newProjection(store.Nature{})}
+	l := &tree{space: space, dirty: newMarks(), names: newProjection(store.Nature{})}
+	l.looks.most = looksMax
+	return l
 }
 
 // forget gives back the memory of what the database tells again.
