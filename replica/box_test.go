@@ -651,8 +651,24 @@ func (b *box) wantTotals() {
 		if counted != b.rep.disk.totals {
 			b.t.Fatalf("%c: totals %+v, counted %+v", b.letter, b.rep.disk.totals, counted)
 		}
+		b.wantIndexes(tx)
 		return nil
 	})
+}
+
+// wantIndexes makes sure that the indexes in memory are what a start would make them.
+func (b *box) wantIndexes(tx kv.Tx) {
+	b.t.Helper()
+	var anew disk
+	d := &b.rep.disk
+	anew.index(tx)
+	d.index(tx)
+	if !slices.Equal(d.byContent.entries(), anew.byContent.entries()) {
+		b.t.Fatalf("%c: the files by content are\n%x, and of D\n%x", b.letter, d.byContent.entries(), anew.byContent.entries())
+	}
+	if !slices.Equal(d.byInode.entries(), anew.byInode.entries()) {
+		b.t.Fatalf("%c: what D has by inode is\n%x, and of D\n%x", b.letter, d.byInode.entries(), anew.byInode.entries())
+	}
 }
 
 // records is all of D.

@@ -14,11 +14,12 @@ import (
 const (
 	bucketDisk     = "disk"     // disk key -> onDisk
 	bucketDiskPath = "diskpath" // directory's node u64 | name -> disk key
-	bucketHave     = "have"     // content[:16] | disk key -> nothing: files by content
-	bucketInodes   = "inodes"   // inode u64 | birth i64 | disk key -> nothing
 	bucketTodo     = "todo"     // node u64 -> octets missing: nodes that the disk has otherwise than L
 	bucketTotals   = "totals"   // "" … -> totals
 )
+
+// formerBuckets were indexes: see nodeIndex.
+var formerBuckets = []string{"have", "inodes"}
 
 // diskKey names one thing that this disk has: the main version of a node, or
 // one of its conflict copies.
@@ -78,7 +79,11 @@ type disk struct {
 	dirs   memo[zsync.Path, uint64] // of directories, since one of them came, went or moved
 	needs  memo[uint64, int64]      // of bucketTodo; needsNothing: not in it
 
-	key, from, to, value keyRoom
+	indexed   bool
+	byContent nodeIndex // files, once indexed
+	byInode   nodeIndex
+
+	key, to, value keyRoom
 }
 
 // totals are kept up to date with each change, so that nobody need walk.
@@ -127,6 +132,14 @@ func (t *totals) count(d *onDisk, sign int64) {
 	}
 	if d.key.isCopy() {
 		t.copies += sign
+	}
+}
+
+// DropFormer gives back the room of what earlier versions kept in the database and
+// this one does not. It comes before Start.
+func (r *Replica) DropFormer(tx kv.Tx) {
+	for _, bucket := range formerBuckets {
+		tx.Drop(bucket)
 	}
 }
 

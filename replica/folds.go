@@ -208,3 +208,16 @@ func (l *tree) foldPeel(tx kv.Tx, slot place, layers int) []uint64 {
 	}
 	return nodes
 }
+
+// replaceKey replaces one key of an index by another; nil is no key.
+func replaceKey(tx kv.Tx, bucket string, from, to []byte) {
+	if string(from) == string(to) {
+		return
+	}
+	if from != nil {
+		tx.Delete(bucket, from)
+	}
+	if to != nil {
+		tx.Put(bucket, to, nil)
+	}
+}

@@ -101,17 +101,17 @@ func keptRecord(tx kv.Tx, kept string) (content zsync.Digest, stat store.Stat, f
 	return content, stat, in.End() == nil
 }
 
-func dropKept(tx kv.Tx, content zsync.Digest, kept string) {
+func (r *Replica) dropKept(tx kv.Tx, content zsync.Digest, kept string) {
 	tx.Delete(bucketKept, []byte(kept))
 	tx.Delete(bucketKeptOf, keptOfKey(content, kept))
-	dropList(tx, content)
+	r.dropList(tx, content)
 }
 
 // Pruned says that these names of the versions area are gone.
 func (r *Replica) Pruned(tx kv.Tx, kept []string) {
 	for _, name := range kept {
 		if value := tx.Get(bucketKept, []byte(name)); len(value) >= 32 {
-			dropKept(tx, zsync.Digest(value[:32]), name)
+			r.dropKept(tx, zsync.Digest(value[:32]), name)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func (r *Replica) dropLists(tx kv.Tx) {
 		return
 	}
 	for _, content := range r.disk.unlisted {
-		dropList(tx, content)
+		r.dropList(tx, content)
 	}
 	r.disk.unlisted = nil
 }
@@ -160,16 +160,10 @@ func (r *Replica) Relist(tx kv.Tx, content zsync.Digest) {
 }
 
 // dropList forgets the list of a content that this disk does not have any more.
-func dropList(tx kv.Tx, content zsync.Digest) {
-	for _, bucket := range []string{bucketHave, bucketKeptOf, bucketAside} {
-		used := false
-		kv.ScanPrefix(tx, bucket, content[:16], func(_, _ []byte) bool {
-			used = true
-			return false
-		})
-		if used {
-			return
-		}
+func (r *Replica) dropList(tx kv.Tx, content zsync.Digest) {
+	used := kv.HasPrefix(tx, bucketKeptOf, content[:16]) || kv.HasPrefix(tx, bucketAside, content[:16])
+	if used || r.disk.hasContent(tx, content) {
+		return
 	}
 	var keys [][]byte
 	kv.ScanPrefix(tx, bucketLists, content[:16], func(key, _ []byte) bool {

@@ -240,6 +240,6 @@ func (r *Replica) lostSource(tx kv.Tx, now time.Time, digest zsync.Digest) {
 		tx.Delete(bucketAside, keptOfKey(digest, string(from.Path)))
 		r.scan.hintSoon(now, from.Path.Dir())
 	case found && from.Area == store.InVersions:
-		dropKept(tx, digest, from.Kept)
+		r.dropKept(tx, digest, from.Kept)
 	}
 }

@@ -103,6 +103,7 @@ func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
 	}
 	f.space.emit(Address{Part: Link}, Enter{f.cfg.Space})
 	if !f.cfg.Scout {
+		f.replica.DropFormer(tx)
 		f.forgetDisk(tx)
 		f.retention = openRetention(tx, now)
 		if f.cfg.Nature != nil {
