@@ -19,7 +19,7 @@ const (
 )
 
 // formerBuckets were indexes: see nodeIndex.
-var formerBuckets = []string{"have", "inodes"}
+var formerBuckets = []string{"have", "inodes", "ids"}
 
 // diskKey names one thing that this disk has: the main version of a node, or
 // one of its conflict copies.

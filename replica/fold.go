@@ -274,6 +274,7 @@ func (f *folding) finish() {
 		}
 		f.note(t)
 	}
+	f.tree.born = f.tree.born[:0]
 	nodes := make([]byte, 0, 8*len(f.made))
 	for _, node := range f.made {
 		nodes = binary.BigEndian.AppendUint64(nodes, node)

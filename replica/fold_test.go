@@ -13,7 +13,7 @@ import (
 	"github.com/zsync/zsync/internal/kv"
 )
 
-var bucketsOfL = []string{bucketIDs, bucketNodes, bucketKids, bucketFolded, bucketGhosts, bucketFallen, bucketDirty}
+var bucketsOfL = []string{bucketNodes, bucketKids, bucketFolded, bucketGhosts, bucketFallen, bucketDirty}
 
 // dump writes down every pair of L.
 func (s *site) dump() string {

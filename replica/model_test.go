@@ -246,8 +246,8 @@ func (s *site) wantDirty(events ...eventlog.Event) {
 func (s *site) looks() map[uint64]string {
 	looks := map[uint64]string{}
 	s.view(func(tx kv.Tx) {
-		tx.Scan(bucketIDs, nil, func(_, value []byte) bool {
-			node := binary.BigEndian.Uint64(value)
+		tx.Scan(bucketNodes, nil, func(key, _ []byte) bool {
+			node := binary.BigEndian.Uint64(key)
 			looks[node] = ""
 			if look := newTree(testSpace).shown(tx, node); look.visible {
 				looks[node] = fmt.Sprintf("%+v", look)

@@ -7,6 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
 )
 
 // entries are all of an index, ascending.
@@ -72,4 +75,31 @@ func TestRenamesAreFoundAfterAStart(t *testing.T) {
 		t.Errorf("a rename was logged as %+v, %v", body, err)
 	}
 	b.wantTotals()
+}
+
+func TestNodesWhoseIDsAreHashedAlikeAreToldApart(t *testing.T) {
+	s := newSite(t, 1)
+	s.script("put a one\nput b two\nput c three")
+	numbers := s.numbers()
+	s.tree = newTree(testSpace)
+	s.view(func(tx kv.Tx) {
+		s.tree.index(tx)
+		for id := range numbers {
+			for _, other := range numbers {
+				s.tree.byID.add(s.tree.idHash(id), other)
+			}
+		}
+		stranger := zsync.NodeID{1}
+		for _, node := range numbers {
+			s.tree.byID.add(s.tree.idHash(stranger), node)
+		}
+		for id, node := range numbers {
+			if got, found := s.tree.nodeOf(tx, id); !found || got != node {
+				t.Errorf("%v is node %d, and taken for %d", id, node, got)
+			}
+		}
+		if node, found := s.tree.nodeOf(tx, stranger); found {
+			t.Errorf("an id that no node has is taken for that of node %d", node)
+		}
+	})
 }

@@ -20,6 +20,9 @@ type Config struct {
 	Authors   bool           // the other half: what is changed here is logged
 	ScanEvery time.Duration  // between full scans; 0 means 1 h
 	Ignore    []string       // the default list of patterns; nil means DefaultIgnore
+	// Seed is octets that nobody else knows: with them, no member can choose names for
+	// nodes that are hard to tell apart. Nothing that is seen depends on them.
+	Seed [16]byte
 }
 
 func (c Config) withDefaults() Config {
@@ -67,6 +70,7 @@ type Replica struct {
 func Open(tx kv.Tx, cfg Config) (*Replica, error) {
 	cfg = cfg.withDefaults()
 	l := newTree(cfg.Space)
+	l.seed = cfg.Seed
 	d, err := openDisk(tx, l.dirty)
 	if err != nil {
 		return nil, err

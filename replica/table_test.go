@@ -191,8 +191,9 @@ func TestMergeTable25EditThatIsVoidedGivesThePreviousVersionBack(t *testing.T) {
 func (s *site) numbers() map[zsync.NodeID]uint64 {
 	numbers := map[zsync.NodeID]uint64{}
 	s.view(func(tx kv.Tx) {
-		tx.Scan(bucketIDs, nil, func(key, _ []byte) bool {
-			numbers[zsync.NodeID(key)], _ = s.tree.nodeOf(tx, zsync.NodeID(key))
+		tx.Scan(bucketNodes, nil, func(_, record []byte) bool {
+			id := zsync.NodeID(record[:16])
+			numbers[id], _ = s.tree.nodeOf(tx, id)
 			return true
 		})
 	})

@@ -15,9 +15,9 @@ import (
 	"github.com/zsync/zsync/store"
 )
 
-// The buckets of L. All but ids and dirty can be dropped and folded again.
+// The buckets of L. All but nodes and dirty can be dropped and folded again; of nodes
+// their ids must stay.
 const (
-	bucketIDs    = "ids"    // node id 16 -> node u64, its number on this device
 	bucketNodes  = "nodes"  // node u64 -> record
 	bucketKids   = "kids"   // parent u64 | name | 0x00 | node u64 -> nothing: the visible nodes, by location
 	bucketFolded = "folded" // event id 32 -> for each operation the node u64 that got a head from it, or 0
@@ -43,8 +43,13 @@ type tree struct {
 
 	looks   memo[uint64, *shown]       // by node; what a fold may have changed is dropped
 	records memo[uint64, *record]      // of bucketNodes
-	numbers memo[zsync.NodeID, uint64] // of bucketIDs; 0: there is none
+	numbers memo[zsync.NodeID, uint64] // of byID; 0: there is none
 	slots   memo[place, []uint64]      // of bucketKids, as slot returns them
+
+	indexed bool
+	byID    nodeIndex      // all nodes, once indexed
+	seed    [16]byte       // of idHash
+	born    []zsync.NodeID // the last ones: their nodes have no record yet
 
 	key   keyRoom
 	value recordRoom
@@ -67,41 +72,8 @@ func (l *tree) forget() {
 
 func nodeKey(node uint64) []byte { return binary.BigEndian.AppendUint64(nil, node) }
 
-// nodeOf returns the number that the node has on this device.
-func (l *tree) nodeOf(tx kv.Tx, id zsync.NodeID) (uint64, bool) {
-	if id.IsZero() {
-		return rootNode, true
-	}
-	node, known := l.numbers.get(id)
-	if !known {
-		if value := tx.Get(bucketIDs, l.key.of(id[:])); len(value) == 8 {
-			node = binary.BigEndian.Uint64(value)
-		}
-		l.numbers.set(id, node)
-	}
-	return node, node != 0
-}
-
 // nodeID returns the id of the node with that number.
 func (l *tree) nodeID(tx kv.Tx, node uint64) zsync.NodeID { return l.load(tx, node).id }
-
-// number gives the node a number, unless it has one.
-func (l *tree) number(tx kv.Tx, id zsync.NodeID) (node uint64, isNew bool) {
-	if node, found := l.nodeOf(tx, id); found {
-		return node, false
-	}
-	if l.next == 0 {
-		l.next = rootNode + 1
-		if last, _ := tx.Last(bucketNodes); last != nil {
-			l.next = binary.BigEndian.Uint64(last) + 1
-		}
-	}
-	node = l.next
-	l.next++
-	tx.Put(bucketIDs, l.key.of(id[:]), binary.BigEndian.AppendUint64(l.value.octets[:0], node))
-	l.numbers.set(id, node)
-	return node, true
-}
 
 // load returns what is known of a node: nothing, when there is no such number. It
 // is shared, and not to be changed.

@@ -97,6 +97,7 @@ func (f *FolderMachine) open(tx kv.Tx, now time.Time) (err error) {
 	syncs := (f.cfg.Role == "" || f.cfg.Role == "sync") && !f.cfg.Scout
 	f.replica, err = replica.Open(tx, replica.Config{
 		Space: f.cfg.Space, Device: f.cfg.Keys.Device(), Applies: syncs, Authors: syncs,
+		Seed: [16]byte(f.cfg.Seed[:16]),
 	})
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ func TestDatabaseOfAnEarlierVersionLosesTheIndexesThatItKept(t *testing.T) {
 	w := newTwoCopies(t)
 	w.run(time.Minute)
 	c := w.copies[1]
-	former := []string{"have", "inodes"}
+	former := []string{"have", "inodes", "ids"}
 	must(t, c.db.Update(func(tx kv.Tx) error {
 		for _, bucket := range former {
 			tx.Put(bucket, []byte("a key"), nil)
