@@ -49,7 +49,9 @@ func (d *linuxDir) Readlink(name string) (string, error) {
 }
 
 func (d *linuxDir) Open(name string) (File, Stat, error) {
-	fd, err := restarted(func() (int, error) { return unix.Openat(d.fd, name, openToRead, 0) })
+	fd, err := unnoticed(func(flags uint64) (int, error) {
+		return restarted(func() (int, error) { return unix.Openat(d.fd, name, openToRead|int(flags), 0) })
+	})
 	if err != nil {
 		return nil, Stat{}, fault("open", name, err)
 	}

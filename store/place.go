@@ -51,8 +51,12 @@ func (a *applier) place(i int, c Change) (Result, error) {
 // source finds the bytes of a change: in the slot that was made for it, in
 // staging, or (symlinks and empty files) nowhere yet.
 func (a *applier) source(c Change) (source, error) {
+	fresh := c.Op == OpSymlink || c.Content == zsync.EmptyContent
+	if !fresh && len(a.slots) == 0 { // as nearly always
+		return a.stagedSource(c)
+	}
 	swap, slot := a.root.staging.swap, slotName(c)
-	if c.Op == OpSymlink || c.Content == zsync.EmptyContent {
+	if fresh {
 		if err := a.room.take(entryOctets); err != nil {
 			return source{}, err
 		}

@@ -91,6 +91,9 @@ func (a *applier) duplicateFor(c Change, need *toSync) error {
 // dropCopies removes the copies that no change has taken: the disk was not as these
 // changes expected.
 func (a *applier) dropCopies() {
+	if len(a.slots) == 0 {
+		return
+	}
 	for _, c := range a.changes {
 		if slot := slotName(c); c.Op == OpPlace && a.slots[slot] {
 			delete(a.slots, slot)
