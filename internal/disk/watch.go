@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -28,9 +29,11 @@ const (
 	settleStep = 10 * time.Millisecond
 	// gatherFor is how long the reader rests after it has noted what there was, so
 	// that a tree in which much happens does not wake it for each name.
-	gatherFor = 2 * time.Millisecond
-	// gatherMax is how many events may wait for it; the kernel has a longer queue.
-	gatherMax = 4096
+	gatherFor = 10 * time.Millisecond
+	// gatherMax is how many events may wait for it outside of the kernel's queue, which
+	// has room for 16,384. They are few, because each of them costs a system call; when
+	// there are more, all are had with one.
+	gatherMax = 16
 	// seenMax is how many names are remembered before everything counts as
 	// changed: a scan of everything is cheaper then, and memory is bounded.
 	seenMax = 1 << 16
@@ -155,11 +158,22 @@ func (w *Watcher) read() error {
 func (w *Watcher) gather(first fsnotify.Event) {
 	w.note(func(s *seen) {
 		s.event(w.root, first)
-		for range len(w.notify.Events) {
-			s.event(w.root, <-w.notify.Events)
+		for w.waiting() {
+			for range len(w.notify.Events) {
+				s.event(w.root, <-w.notify.Events)
+			}
 		}
 	})
 	time.Sleep(gatherFor)
+}
+
+// waiting reports whether there are more events, once fsnotify had its turn to hand
+// over those that it has read.
+func (w *Watcher) waiting() bool {
+	if len(w.notify.Events) == 0 {
+		runtime.Gosched()
+	}
+	return len(w.notify.Events) > 0
 }
 
 func (w *Watcher) note(note func(*seen)) {
@@ -173,11 +187,12 @@ func (w *Watcher) note(note func(*seen)) {
 }
 
 func (s *seen) event(root string, event fsnotify.Event) {
-	private := filepath.Join(root, zsync.PrivateDir)
-	if s.all || event.Name == "" || event.Name == private || strings.HasPrefix(event.Name, private+"/") {
+	relative, inside := below(root, event.Name)
+	first, _, _ := strings.Cut(relative, "/")
+	if s.all || !inside || first == zsync.PrivateDir {
 		return
 	}
-	if event.Name == root {
+	if relative == "" {
 		s.all = true // the root itself was moved, removed or changed its mode
 		return
 	}
@@ -378,14 +393,24 @@ func (w *Watcher) paths(dirs map[string]bool) []zsync.Path {
 // path returns a directory's path below the root; usable is false for those that
 // no folder holds, the private one of this folder and of any within it among them.
 func (w *Watcher) path(dir string) (path zsync.Path, usable bool) {
-	relative, err := filepath.Rel(w.root, dir)
-	if err != nil {
-		return "", false
+	relative, inside := below(w.root, dir)
+	if relative == "" {
+		return "", inside
 	}
-	if relative == "." {
-		return "", true
-	}
-	path, err = zsync.ParsePath(filepath.ToSlash(relative))
-	private := slices.Contains(strings.Split(string(path), "/"), zsync.PrivateDir)
+	path, err := zsync.ParsePath(relative)
+	private := strings.Contains(relative, zsync.PrivateDir) && // as it seldom does
+		slices.Contains(strings.Split(relative, "/"), zsync.PrivateDir)
 	return path, err == nil && !private
+}
+
+// below returns what leads from the root to a name, with slashes: "" is the root itself.
+func below(root, name string) (relative string, inside bool) {
+	rest, inside := strings.CutPrefix(name, root)
+	if !inside || rest == "" {
+		return "", inside
+	}
+	const separator = string(filepath.Separator)
+	relative = strings.TrimPrefix(rest, separator)
+	inside = relative != rest || strings.HasSuffix(root, separator)
+	return filepath.ToSlash(relative), inside
 }

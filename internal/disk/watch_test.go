@@ -261,3 +261,22 @@ func TestNamesThatNoFolderHoldsAreNotReported(t *testing.T) {
 	try(t, write(dir, "bad\xff/file"), write(dir, "good/file"))
 	wantDirs(t, w, "", "good")
 }
+
+func TestOnlyNamesBelowTheRootAreOfTheFolder(t *testing.T) {
+	for _, c := range []struct {
+		root, name, relative string
+		inside               bool
+	}{
+		{"/a", "/a", "", true},
+		{"/a", "/a/b/c", "b/c", true},
+		{"/a", "/ab", "b", false},
+		{"/a", "/b", "", false},
+		{"/a", "", "", false},
+		{"/", "/a/b", "a/b", true},
+		{"/", "/", "", true},
+	} {
+		if relative, inside := below(c.root, c.name); inside != c.inside || inside && relative != c.relative {
+			t.Errorf("%s below %s: %q, %v", c.name, c.root, relative, inside)
+		}
+	}
+}
