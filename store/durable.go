@@ -22,12 +22,15 @@ type syncThing struct {
 }
 
 func (t *toSync) add(thing syncThing) {
+	if t.many {
+		return
+	}
 	for _, had := range t.things {
 		if had == thing {
 			return
 		}
 	}
-	if t.many = t.many || len(t.things) == fewMax; !t.many {
+	if t.many = len(t.things) == fewMax; !t.many {
 		t.things = append(t.things, thing)
 	}
 }

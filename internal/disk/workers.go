@@ -193,29 +193,53 @@ func itemOf(p store.Piece) device.Item {
 // the reason. release gives the memory back.
 func read(root *store.Root, parts []device.SpanPart) (out []device.SupplyPart, release func()) {
 	out = make([]device.SupplyPart, len(parts))
-	var borrowed []*chunkBuffer
+	var memory borrowed
+	for _, p := range parts {
+		memory.left += int(p.Size)
+	}
 	for i, p := range parts {
 		out[i] = device.SupplyPart{Req: p.Req, Index: p.Index}
 		if out[i].Data = recent(root, p); out[i].Data != nil {
+			memory.left -= int(p.Size)
 			continue
 		}
-		var data []byte
-		if p.Size > smallRead {
-			buffer := chunkBuffers.Get().(*chunkBuffer)
-			borrowed = append(borrowed, buffer)
-			data = buffer[:p.Size]
-		} else {
-			data = make([]byte, p.Size)
-		}
-		out[i].Data = data
-		if err := root.Read(p.Span, p.Offset, data); err != nil {
+		out[i].Data = memory.take(int(p.Size))
+		if err := root.Read(p.Span, p.Offset, out[i].Data); err != nil {
 			out[i].Data, out[i].Code = nil, codeFor(err)
 		}
 	}
-	return out, func() {
-		for _, buffer := range borrowed {
-			chunkBuffers.Put(buffer)
-		}
+	return out, memory.release
+}
+
+// borrowed is the memory that the items of one answer lie in, one behind the other.
+type borrowed struct {
+	left    int    // octets that will be asked for yet
+	rest    []byte // of the last buffer
+	buffers []*chunkBuffer
+}
+
+// take returns size octets, at most a chunk.
+func (b *borrowed) take(size int) []byte {
+	if size > len(b.rest) {
+		b.more()
+	}
+	data := b.rest[:size:size]
+	b.rest, b.left = b.rest[size:], b.left-size
+	return data
+}
+
+func (b *borrowed) more() {
+	if b.left <= smallRead {
+		b.rest = make([]byte, b.left)
+		return
+	}
+	buffer := chunkBuffers.Get().(*chunkBuffer)
+	b.buffers, b.rest = append(b.buffers, buffer), buffer[:]
+}
+
+func (b *borrowed) release() {
+	for _, buffer := range b.buffers {
+		chunkBuffers.Put(buffer)
 	}
 }
 
@@ -227,7 +251,7 @@ func recent(root *store.Root, p device.SpanPart) []byte {
 	return root.TakeRecent(p.Span.Content)
 }
 
-// smallRead is what is not worth a buffer of its own from the pool, in octets.
+// smallRead is what is not worth a buffer from the pool, in octets.
 const smallRead = 128 << 10
 
 // chunkBuffer holds the largest item that a peer can ask for.
