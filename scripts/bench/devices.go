@@ -58,7 +58,8 @@ func (b *bench) zsync(source, at string, files int64) (seconds, peak float64, er
 		return 0, 0, err
 	}
 	began := time.Now()
-	err = errors.Join(laptop.start("watch", tree), box.start("serve", filepath.Join(at, "box", "data")))
+	// The box first, as sshd was: it listens when the laptop dials it.
+	err = errors.Join(box.start("serve", filepath.Join(at, "box", "data")), laptop.start("watch", tree))
 	if err == nil {
 		err = box.holds(b.ctx, files)
 	}
