@@ -100,7 +100,7 @@ func unsure(results []store.Result, again bool) (why error) {
 // it. Its intents stay; until then nothing is scanned, since what the batch moved
 // would look as if the user had.
 func (r *Replica) redoLater(now time.Time, again *batch, why error) {
-	if r.batch.redo {
+	if r.batch.mends() {
 		again.steps = append(r.batch.steps, again.steps...)
 		again.delay = max(r.batch.delay, again.delay)
 	} else {
@@ -122,20 +122,23 @@ func (r *Replica) Trouble(path zsync.Path, code string, why error) {
 	r.problems.set(path, code, store.Explain(why))
 }
 
-// undo takes back, before anything else is done or looked at, what went where it
-// does not belong.
+// undo takes back, before anything else is ordered or looked at, what went where it
+// does not belong. Where that waits for what is under way, or for what is to be done
+// again, it is written down until then.
 func (r *Replica) undo(tx kv.Tx, now time.Time, strays []store.Change) {
 	if len(strays) == 0 {
 		return
 	}
-	if !r.batch.redo {
+	if !r.batch.mends() {
 		r.abandonBatch()
 	}
 	for _, change := range slices.Backward(strays) {
 		r.batch.steps = append(r.batch.steps, step{change: change})
 	}
 	r.batch.state = batchReady
-	r.applyWhenQuiet(tx, now)
+	if r.applyWhenQuiet(tx, now); r.batch.mends() {
+		r.writeAgain(tx)
+	}
 }
 
 // usedContents notes and returns which staging files a batch took, or did not

@@ -126,9 +126,21 @@ func (r *Replica) send(tx kv.Tx, now time.Time) {
 
 // forgetIntents ends the intents of a batch whose outcome is D now.
 func (r *Replica) forgetIntents(tx kv.Tx, done *batch) {
-	if r.underWay.any() || r.batch.redo {
+	if r.underWay.any() || r.batch.mends() {
 		dropSomeIntents(tx, done.intents, len(done.steps))
 		return
 	}
 	dropIntents(tx)
+}
+
+// writeAgain writes down all that a crash is to end: what is under way, and after it
+// what waits to set right what was done.
+func (r *Replica) writeAgain(tx kv.Tx) {
+	dropIntents(tx)
+	place := uint32(0)
+	for _, b := range append(slices.Clip(r.underWay.batches), &r.batch) {
+		b.intents = place
+		putIntents(tx, place, b.steps)
+		place += uint32(len(b.steps))
+	}
 }

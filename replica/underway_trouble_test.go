@@ -1,0 +1,98 @@
+package replica
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/zsync/zsync/store"
+)
+
+var errDisk = errors.New("input/output error")
+
+// astrayPair are two boxes, of which the second has two batches to carry out. Each
+// makes a directory, whose name a user gives to another one just before, and a file
+// in it: which lands in the user's. One of them may be spared.
+func astrayPair(t *testing.T, spared bool) (a, b *box, batches []job) {
+	t.Helper()
+	a, b = pairOf(t, func(u user) { u.write("mine1/m1", "mine 1"); u.write("mine2/m2", "mine 2") })
+	batches = []job{b.orders(a, writes("new1/f1")), b.orders(a, writes("new2/f2"))}
+	if n := len(b.rep.underWay.batches); n != 2 {
+		t.Fatalf("%d batches are under way\n%s", n, b.state())
+	}
+	b.user().rename("mine1", "new1")
+	if !spared {
+		b.user().rename("mine2", "new2")
+	}
+	return a, b, batches
+}
+
+// does carries out a job and tells what became of it; refused: none of it can be done.
+func (b *box) does(j job, refused error) {
+	b.t.Helper()
+	b.onApply = func(store.Change) error { return refused }
+	fact, _ := j.do()
+	b.onApply = nil
+	b.fact(fact)
+}
+
+func TestWhatWentAstrayIsTakenBackWhateverBecomesOfTheBatchBesideIt(t *testing.T) {
+	for _, c := range []struct {
+		beside string
+		spared bool
+		happen func(b *box, first, second job)
+	}{
+		{"goes astray too", false, func(b *box, first, second job) {
+			b.does(first, nil)
+			b.does(second, nil)
+		}},
+		{"fails afterwards", true, func(b *box, first, second job) {
+			b.does(first, nil)
+			b.does(second, errDisk)
+		}},
+		{"failed before", true, func(b *box, first, second job) {
+			b.does(second, errDisk)
+			b.does(first, nil)
+		}},
+		{"is under way when the power goes", true, func(b *box, first, _ job) {
+			b.does(first, nil)
+			b.die()
+		}},
+		{"is done when the power goes", true, func(b *box, first, second job) {
+			b.does(first, nil)
+			second.do()
+			b.die()
+		}},
+		{"goes astray too before the power goes", false, func(b *box, first, second job) {
+			b.does(first, nil)
+			b.does(second, nil)
+			b.die()
+		}},
+		{"fails before the power goes", true, func(b *box, first, second job) {
+			b.does(first, nil)
+			b.does(second, errDisk)
+			b.die()
+		}},
+		{"had failed when the power goes", true, func(b *box, first, second job) {
+			b.does(second, errDisk)
+			b.does(first, nil)
+			b.die()
+		}},
+	} {
+		t.Run(c.beside, func(t *testing.T) {
+			a, b, batches := astrayPair(t, c.spared)
+			n := len(b.log)
+			c.happen(b, batches[0], batches[1])
+			b.scan()
+			moved := []OpKind{OpMove, OpMove}
+			if c.spared {
+				moved = moved[:1]
+			}
+			b.wantOps(n, moved...) // and nothing of what went into what was moved
+			sync(a, b)
+			wantSame(a, b)
+			if b.intended() != 0 {
+				t.Fatalf("%d changes are intended in the end", b.intended())
+			}
+		})
+	}
+}
