@@ -102,6 +102,7 @@ func unsure(results []store.Result, again bool) (why error) {
 func (r *Replica) redoLater(now time.Time, again *batch, why error) {
 	if r.batch.mends() {
 		again.steps = append(r.batch.steps, again.steps...)
+		again.dropped = append(r.batch.dropped, again.dropped...)
 		again.delay = max(r.batch.delay, again.delay)
 	} else {
 		r.abandonBatch()

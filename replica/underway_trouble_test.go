@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/zsync/zsync/store"
 )
@@ -95,4 +96,53 @@ func TestWhatWentAstrayIsTakenBackWhateverBecomesOfTheBatchBesideIt(t *testing.T
 			}
 		})
 	}
+}
+
+// A change is taken out of a batch because a user is at the file: it is made later, also
+// where that batch and the one beside it fail.
+func TestWhatWasTakenOutOfABatchThatFailedIsMadeLater(t *testing.T) {
+	for _, failing := range [][]int{{0, 1}, {1, 0}} {
+		a, b := pairOf(t, func(u user) { u.write("base", "base") })
+		first, reading := b.ordersWithout(a, "x")
+		batches := []job{first, b.orders(a, writes("2"))}
+		for _, i := range failing {
+			b.does(batches[i], errDisk)
+		}
+		b.jobs = append(b.jobs, reading)
+		sync(a, b)
+		wantSame(a, b)
+	}
+}
+
+// ordersWithout has a box order a batch that makes "1", and not what it was to make at
+// path: a user has written something there that is being read, and has removed it since.
+func (b *box) ordersWithout(a *box, path string) (batch, reading job) {
+	b.t.Helper()
+	b.hears(a, func(u user) { u.write("1", "of 1"); u.write(path, "of "+path) })
+	for turns := 0; b.rep.batch.state != batchFlushing; turns++ {
+		if turns > 100 {
+			b.t.Fatalf("no batch is flushed\n%s", b.state())
+		}
+		if !b.run() {
+			b.pass(b.rep.Deadline())
+		}
+	}
+	flush := b.jobs
+	b.jobs = nil
+	b.user().write(path, "of a user")
+	b.rep.Hinted(b.now, nil, true)
+	b.pass(b.now.Add(time.Millisecond))
+	b.run()
+	if len(b.rep.scan.tasks) != 1 {
+		b.t.Fatalf("it is not being read\n%s", b.state())
+	}
+	reading = b.jobs[len(b.jobs)-1]
+	b.user().remove(path)
+	b.jobs = flush
+	b.run()
+	if n := len(b.rep.underWay.batches); n != 1 || len(b.rep.underWay.batches[0].steps) != 1 {
+		b.t.Fatalf("%d batches are under way\n%s", n, b.state())
+	}
+	batch, b.jobs = b.jobs[len(b.jobs)-1], b.jobs[:len(b.jobs)-1]
+	return batch, reading
 }
