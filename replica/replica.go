@@ -258,7 +258,7 @@ func (r *Replica) Deadline() time.Time {
 		due = earlier(due, r.planDue())
 	}
 	due = earlier(due, r.scrub.deadline())
-	if r.batch.state == batchReady {
+	if r.batch.state == batchReady && r.mayGo(r.now) {
 		due = earlier(due, r.batch.notBefore)
 	}
 	return due

@@ -98,6 +98,24 @@ func TestWhatWentAstrayIsTakenBackWhateverBecomesOfTheBatchBesideIt(t *testing.T
 	}
 }
 
+// A disk that takes long for one batch lets the other one, which failed, wait: until
+// the first is done, and not for a time that has passed.
+func TestABatchThatIsToBeDoneAgainAndMayNotYetIsNoReasonToWakeUp(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("base", "base") })
+	batches := []job{b.orders(a, writes("1")), b.orders(a, writes("2"))}
+	b.does(batches[0], errDisk)
+	b.pass(b.now.Add(restFirst))
+	if due := b.rep.Deadline(); !due.After(b.now) {
+		t.Fatalf("it wakes up at %v, which is %v ago", due, b.now.Sub(due))
+	}
+	if b.problem("", "apply") == "" {
+		t.Fatal("nothing tells of the failure")
+	}
+	b.does(batches[1], nil)
+	sync(a, b)
+	wantSame(a, b)
+}
+
 // A change is taken out of a batch because a user is at the file: it is made later, also
 // where that batch and the one beside it fail.
 func TestWhatWasTakenOutOfABatchThatFailedIsMadeLater(t *testing.T) {
