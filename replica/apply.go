@@ -46,7 +46,9 @@ func (r *Replica) Applied(tx kv.Tx, now time.Time, number uint64, results []stor
 		r.work(tx, now)
 		return
 	}
-	r.problems.clear("", "apply")
+	if !r.batch.redo {
+		r.problems.clear("", "apply")
+	}
 	outcome := &outcome{replica: r, tx: tx, now: now}
 	for i := range done.steps {
 		if results[i].Err == nil {

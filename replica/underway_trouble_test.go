@@ -116,6 +116,21 @@ func TestABatchThatIsToBeDoneAgainAndMayNotYetIsNoReasonToWakeUp(t *testing.T) {
 	wantSame(a, b)
 }
 
+func TestAFailureIsToldOfUntilWhatFailedIsDone(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("base", "base") })
+	batches := []job{b.orders(a, writes("1")), b.orders(a, writes("2"))}
+	b.does(batches[0], errDisk)
+	b.does(batches[1], nil)
+	if b.problem("", "apply") == "" {
+		t.Fatal("nothing tells of the failure")
+	}
+	sync(a, b)
+	wantSame(a, b)
+	if why := b.problem("", "apply"); why != "" {
+		t.Fatalf("it still says %q", why)
+	}
+}
+
 // A change is taken out of a batch because a user is at the file: it is made later, also
 // where that batch and the one beside it fail.
 func TestWhatWasTakenOutOfABatchThatFailedIsMadeLater(t *testing.T) {
