@@ -96,12 +96,14 @@ func EncodeNak(space zsync.SpaceID, code uint64) []byte {
 	return wire.Marshal(nakBody{space, code})
 }
 
-// IsTwin reports whether the body of a NAK says that the key of whom it is for is used
-// twice.
-func IsTwin(body []byte) bool {
+// NakOf returns why the body of a NAK refuses; 0 where it is none.
+func NakOf(body []byte) (code uint64) {
 	space, _ := SpaceOf(body)
 	nak, err := decode[nakBody](body, space)
-	return err == nil && nak.Code == NakTwin
+	if err != nil {
+		return 0
+	}
+	return nak.Code
 }
 
 // decode reads the body of a message about space.

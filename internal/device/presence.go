@@ -170,7 +170,7 @@ func (l *LinkMachine) heard(now time.Time, e zre.Event) {
 		l.ignored++
 		return
 	}
-	if kind == eventlog.MessageNak && eventlog.IsTwin(body) {
+	if kind == eventlog.MessageNak && eventlog.NakOf(body) == eventlog.NakTwin {
 		l.offended(now, Offended{record.Device, OffenceTwin}) // its word: anybody who is trusted can say so
 		return
 	}

@@ -167,6 +167,7 @@ func (s *space) heard(tx kv.Tx, now time.Time, m Heard) (eventlog.Merged, error)
 		s.tellers.retain(func(device zsync.DeviceID) bool { return s.members.Right(tx, device) != security.RightNone })
 		return eventlog.Merged{}, nil
 	case m.Type == eventlog.MessageNak:
+		s.refused(from, eventlog.NakOf(m.Body))
 		return eventlog.Merged{}, nil
 	case s.log.HasGenesis() && s.right(tx) != security.RightNone && s.members.Right(tx, from) == security.RightNone && !s.forgot(tx):
 		s.say(from, eventlog.MessageNak, eventlog.EncodeNak(s.id, eventlog.NakNotMember))
@@ -196,6 +197,15 @@ func (s *space) heard(tx kv.Tx, now time.Time, m Heard) (eventlog.Merged, error)
 		s.clocks.pushed(now, from, merged.Fresh)
 	}
 	return merged, err
+}
+
+// refused asks to be a member where this device is not known to be one. Whoever lost
+// the log, or went back in it, and has admitted others since, hears nobody else: not
+// even those who could tell it who they are.
+func (s *space) refused(by zsync.DeviceID, why uint64) {
+	if why == eventlog.NakNotMember {
+		s.say(by, typeWant, encodeWant(s.id))
+	}
 }
 
 // admit makes a device of the circle that asks for it a member, where this

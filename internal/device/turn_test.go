@@ -24,6 +24,7 @@ type twoCopies struct {
 
 	content string // of the one file; "" means hello
 	gone    bool   // it is removed on the way
+	apart   bool   // what one says does not reach the other
 }
 
 type testCopy struct {
@@ -146,6 +147,9 @@ func (w *twoCopies) carry(c *testCopy, effects []Effect) {
 		case Say:
 			if order.Type == typeProgress {
 				w.said(c, order.Body)
+			}
+			if w.apart {
+				continue
 			}
 			w.post(w.other(c), Heard{From: c.cfg.Cert, Type: order.Type, Body: order.Body})
 		}
