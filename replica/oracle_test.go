@@ -284,12 +284,15 @@ func dotText(dots []zsync.Dot) string {
 	return fmt.Sprint(slices.SortedFunc(slices.Values(dots), zsync.Dot.Compare))
 }
 
-// groups collapses equal versions, newest first. Weak heads that do not count
-// go with the directory, or else with the newest version.
+// groups collapses equal versions, newest first. Weak heads that do not count go with
+// the version that they equal, or else with the directory, or with the newest version.
 func (n *oracleNode) groups() (groups []oracleGroup) {
 	heads, weak := n.heads()
+	indexOf := func(op oracleOp) int {
+		return slices.IndexFunc(groups, func(g oracleGroup) bool { return g.op.Type == op.Type && g.op.Content == op.Content })
+	}
 	for _, op := range heads {
-		i := slices.IndexFunc(groups, func(g oracleGroup) bool { return g.op.Type == op.Type && g.op.Content == op.Content })
+		i := indexOf(op)
 		if i < 0 {
 			groups = append(groups, oracleGroup{op: op})
 			i = len(groups) - 1
@@ -297,7 +300,10 @@ func (n *oracleNode) groups() (groups []oracleGroup) {
 		groups[i].dots = append(groups[i].dots, op.dot)
 	}
 	for _, op := range weak {
-		i := max(0, slices.IndexFunc(groups, func(g oracleGroup) bool { return g.op.Type == zsync.TypeDir }))
+		i := indexOf(op)
+		if i < 0 {
+			i = max(0, slices.IndexFunc(groups, func(g oracleGroup) bool { return g.op.Type == zsync.TypeDir }))
+		}
 		groups[i].dots = append(groups[i].dots, op.dot)
 	}
 	return groups

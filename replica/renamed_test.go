@@ -37,6 +37,40 @@ func TestWhatAFileHeldBeforeItWasRenamedAndEditedNeverComesBack(t *testing.T) {
 	a.wantNames("")
 }
 
+// A file that was renamed before its rival came is a conflict copy by now. Who edits it
+// or deletes it has ended what he renamed, too: it may be on no other disk.
+func TestWhatWasRenamedAndIsAConflictCopyNowEndsWithIt(t *testing.T) {
+	for _, edited := range []bool{true, false} {
+		a, b := pairOf(t, func(user) {})
+		a.user().write("file", "mine")
+		a.scan()
+		for _, text := range []string{"one", "theirs"} { // the later of which wins over a's
+			b.user().write("file", text)
+			b.scan()
+		}
+		a.user().rename("file", "moved")
+		a.scan()
+		a.learn(b, -1)
+		a.rest()
+		a.wantFile("moved", "theirs")
+		names := strings.Fields(a.names())
+		if len(names) != 2 {
+			t.Fatalf("a has %q", names)
+		}
+		want := ""
+		if a.user().remove(names[1]); edited {
+			a.user().write(names[1], "mine, edited")
+			want = names[1]
+		}
+		a.scan()
+		b.user().remove("file") // which has heard of neither
+		b.scan()
+		sync(a, b)
+		wantSame(a, b)
+		a.wantNames(want)
+	}
+}
+
 // late has b's user rename a file, and a batch that makes a directory in its place be
 // carried out while the file is hashed under its new name.
 func late(t *testing.T, to string) (a, b *box) {

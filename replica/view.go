@@ -89,18 +89,29 @@ func (r *record) versions() (versions []version) {
 		versions[i].dots = append(versions[i].dots, h.by.dot())
 	}
 	if len(seen) < len(r.heads) {
-		// Who removes the node removes its weak heads too, or they would come back.
-		bearer := &versions[max(0, indexOfDir(versions))]
-		for _, h := range r.heads {
-			if h.weak {
-				bearer.dots = append(bearer.dots, h.by.dot())
-			}
-		}
+		r.bearWeak(versions)
 	}
 	for i := range versions {
 		slices.SortFunc(versions[i].dots, zsync.Dot.Compare)
 	}
 	return versions
+}
+
+// bearWeak adds weak heads that do not count to the versions: who removes the node
+// removes them too, or they would come back. Each goes with what it holds itself, so
+// that whoever ends those bytes ends them under both names: nobody else may have them.
+func (r *record) bearWeak(versions []version) {
+	for _, h := range r.heads {
+		if !h.weak {
+			continue
+		}
+		same := func(v version) bool { return v.kind == h.kind && v.content == h.content }
+		bearer := slices.IndexFunc(versions, same)
+		if bearer < 0 {
+			bearer = max(0, indexOfDir(versions))
+		}
+		versions[bearer].dots = append(versions[bearer].dots, h.by.dot())
+	}
 }
 
 // version returns what h says, standing for no head yet.
