@@ -202,13 +202,24 @@ func (d *linuxDir) SetMtime(name string, mtimeNS int64) error {
 	}))
 }
 
+// Lock keeps the file open to be read alone: one that is open to be written to would
+// keep a person from making the disk read-only. Where the system locks no other (NFS),
+// it is that one.
 func (d *linuxDir) Lock(name string) (io.Closer, error) {
-	file, err := d.Create(name)
+	other, err := d.Create(name)
 	if err != nil {
 		return nil, err
 	}
-	fd := file.(*linuxFile).fd
-	err = insist(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
+	file, _, err := d.Open(name)
+	if err != nil {
+		other.Close()
+		return nil, err
+	}
+	if err = lockWhole(file); err == unix.EBADF {
+		file, other = other, file
+		err = lockWhole(file)
+	}
+	other.Close()
 	if err == nil {
 		return file, nil
 	}
@@ -217,6 +228,10 @@ func (d *linuxDir) Lock(name string) (io.Closer, error) {
 		return nil, ErrLocked
 	}
 	return nil, fault("lock", name, err)
+}
+
+func lockWhole(file File) error {
+	return insist(func() error { return unix.Flock(file.(*linuxFile).fd, unix.LOCK_EX|unix.LOCK_NB) })
 }
 
 func (d *linuxDir) Sync() error {

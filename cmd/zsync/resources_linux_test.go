@@ -235,6 +235,28 @@ func TestAFolderOnAReadOnlyDiskIsHaltedAndLosesNothing(t *testing.T) {
 	}
 }
 
+func TestADiskCanBeMadeReadOnlyWhileTheDeviceRuns(t *testing.T) {
+	t.Parallel()
+	var disk string
+	laptop, box := twoSides(t, func(dir string) {
+		disk = filepath.Join(dir, "box-data")
+		mountTmpfs(t, disk, 600<<20)
+	})
+	laptop.write("kept", "one")
+	startBoth(t, laptop, box)
+	deadline := time.Now().Add(patience)
+	for err := error(unix.EBUSY); err != nil; err = unix.Mount("", disk, "", unix.MS_REMOUNT|unix.MS_RDONLY, "") {
+		if time.Now().After(deadline) {
+			t.Fatalf("the system does not allow it: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond) // something may be written just now
+	}
+	laptop.write("new", "two")
+	box.says("halted", "the disk can only be read now; make it writable again")
+	must(t, unix.Mount("", disk, "", unix.MS_REMOUNT, ""))
+	equal(t, laptop, box)
+}
+
 // mountFaulty mounts a file as a disk that can only be read once it has met a fault, and
 // returns what makes it meet one, and what mounts it again.
 func mountFaulty(t *testing.T, image, dir string) (fault, again func()) {
