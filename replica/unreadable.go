@@ -12,7 +12,7 @@ import (
 // again after a second, and after twice that each time that it fails anew, up to a
 // minute.
 func (r *Replica) unreadable(now time.Time, path, dir zsync.Path, err error) {
-	r.problems.set(path, "unreadable", store.Explain(err))
+	r.problems.set(path, CodeUnreadable, store.ExplainOne(err))
 	s := &r.scan
 	delay := min(max(2*s.failed[path], restFirst), restMax)
 	if len(s.failed) < hintsMax {
@@ -26,7 +26,7 @@ func (r *Replica) unreadable(now time.Time, path, dir zsync.Path, err error) {
 // readable notes that it could be.
 func (r *Replica) readable(path zsync.Path) {
 	delete(r.scan.failed, path)
-	r.problems.clear(path, "unreadable")
+	r.problems.clear(path, CodeUnreadable)
 }
 
 // retainFailed forgets what could not be read and is not there any more, or lies in
@@ -43,7 +43,7 @@ func (r *Replica) retainFailed(dir zsync.Path, present func(name zsync.Name) boo
 		if present(first.Base()) {
 			return false
 		}
-		r.problems.clear(path, "unreadable")
+		r.problems.clear(path, CodeUnreadable)
 		return true
 	})
 }
@@ -53,7 +53,7 @@ func (r *Replica) dropLeftFailed() {
 	maps.DeleteFunc(r.scan.failed, func(path zsync.Path, _ time.Duration) bool {
 		left := r.apart.leavesDir(path.Dir()) || r.apart.leaves(path, false)
 		if left {
-			r.problems.clear(path, "unreadable")
+			r.problems.clear(path, CodeUnreadable)
 		}
 		return left
 	})

@@ -21,15 +21,17 @@ const (
 	CodeJoining   = "joining"   // this device may not write to the log yet
 	CodeHeld      = "held"      // a mass change waits for a person
 	CodeMissing   = "missing"   // its bytes are not here: the device says whose turn it is
-	CodeApplying  = "applying"  // its bytes are here, its place is not taken yet
-	CodeRole      = "role"      // this device does not carry out what others change
-	CodeRoot      = "root"      // the folder's directory is not there
-	CodeIgnored   = "ignored"
-	CodePrivate   = "private" // the name belongs to zsync
-	CodeNested    = "nested"  // in a folder of its own
-	CodeMoved     = "moved"
-	CodeDeleted   = "deleted"
-	CodeUnknown   = "unknown"
+	// CodeUnreadable is also that of the [Problem].
+	CodeUnreadable = "unreadable" // it, or the directory that it is in, cannot be read
+	CodeApplying   = "applying"   // its bytes are here, its place is not taken yet
+	CodeRole       = "role"       // this device does not carry out what others change
+	CodeRoot       = "root"       // the folder's directory is not there
+	CodeIgnored    = "ignored"
+	CodePrivate    = "private" // the name belongs to zsync
+	CodeNested     = "nested"  // in a folder of its own
+	CodeMoved      = "moved"
+	CodeDeleted    = "deleted"
+	CodeUnknown    = "unknown"
 )
 
 // The codes of a [Problem] that keeps all that is missing from coming, and so is
@@ -49,6 +51,9 @@ type Reason struct {
 	Lacks []Want
 	// Damaged: what this disk has there was damaged, and Lacks are the good bytes.
 	Damaged bool
+	// Shown are the operations that what this disk has there comes of, with CodeInSync
+	// and CodeConflict; none of a directory.
+	Shown []zsync.Stamp
 	// Now is where it was moved to, with Code CodeMoved.
 	Now zsync.Path
 }
@@ -90,7 +95,7 @@ func (r *Replica) whyProblem(_ kv.Tx, path zsync.Path) (Reason, bool) {
 			continue // what its good bytes wait for tells more
 		}
 		below := p.Path != "" && below(path, p.Path)
-		if p.Path == path && path != "" || below && (p.Code == CodeNested || p.Code == "unreadable") {
+		if p.Path == path && path != "" || below && (p.Code == CodeNested || p.Code == CodeUnreadable) {
 			return Reason{Code: p.Code, Why: p.Why}, true
 		}
 	}
@@ -127,8 +132,10 @@ func (r *Replica) whyShown(tx kv.Tx, path zsync.Path) (Reason, bool) {
 		reason.Code = CodeInSync
 	case settled(pairs, rest) && len(s.copies) > 0:
 		reason.Code, reason.Why = CodeConflict, fmt.Sprintf("it is in sync, and %d versions of it are kept", 1+len(s.copies))
+		reason.Shown = stampsOf(pairs)
 	case settled(pairs, rest):
 		reason.Code, reason.Why = CodeInSync, r.whyProjected(tx, pairs)
+		reason.Shown = stampsOf(pairs)
 	case tx.Get(bucketHidden, nodeKey(node)) != nil:
 		reason.Code, reason.Why = CodePrivate, "it is not made here: the name belongs to zsync"
 	case r.heldBack(tx, node):
@@ -139,6 +146,15 @@ func (r *Replica) whyShown(tx kv.Tx, path zsync.Path) (Reason, bool) {
 		r.whyUnsettled(tx, &reason, pairs)
 	}
 	return reason, true
+}
+
+func stampsOf(pairs []pair) (stamps []zsync.Stamp) {
+	for _, p := range pairs {
+		if p.kind != zsync.TypeDir {
+			stamps = append(stamps, p.version.stamp)
+		}
+	}
+	return stamps
 }
 
 // whyUnsettled: the disk has it otherwise than the log.

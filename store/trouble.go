@@ -40,7 +40,17 @@ func Explain(err error) string {
 		return fmt.Sprintf("the disk of this folder cannot hold such a thing, or one of that name; the other devices have it (%v)", err)
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Sprintf("zsync may not read or write it; let it (ls -l  shows who may,  chmod u+rw  changes it), and it goes on by itself (%v)", err)
+		return fmt.Sprintf("zsync may not read or write it:  ls -l  shows who may, and  chmod u+rw  changes it; then it goes on by itself (%v)", err)
 	}
 	return err.Error()
+}
+
+// ExplainOne is Explain where the path is told that err came about at: the system's own
+// words need not name it again.
+func ExplainOne(err error) string {
+	var words syscall.Errno
+	if errors.As(err, &words) {
+		err = words
+	}
+	return Explain(err)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -39,8 +40,16 @@ func TestAnErrorThatIsNoTroubleOfTheMachineIsToldAsItIs(t *testing.T) {
 }
 
 func TestWhatMayNotBeReadIsToldWithHowToLetIt(t *testing.T) {
-	err := fmt.Errorf("store: hash a.jpg: %w", fs.ErrPermission)
-	if Trouble(err) != "" || !strings.Contains(Explain(err), "chmod") {
-		t.Errorf("%q", Explain(err))
+	err := fmt.Errorf("store: hash a.jpg: open a.jpg: %w", syscall.EACCES)
+	for _, got := range []string{Explain(err), ExplainOne(err)} {
+		if Trouble(err) != "" || !strings.Contains(got, "chmod") {
+			t.Errorf("%q", got)
+		}
+	}
+	if got := ExplainOne(err); strings.Contains(got, "a.jpg") {
+		t.Errorf("the name that it is told of is said again: %q", got)
+	}
+	if err := errors.New("another"); ExplainOne(err) != "another" {
+		t.Errorf("%q", ExplainOne(err))
 	}
 }

@@ -42,13 +42,14 @@ type Event struct {
 	Kind     EventKind
 	Peer     UUID
 	Key      zsync.Key
-	Name     string   // as the peer calls itself: any octets, to be quoted before a person sees them
-	Group    string   // Join, Leave, Shout
-	Endpoint string   // Enter: what its HELLO advertises; not proved to be reachable
-	Address  string   // Enter: the IP address that it speaks from, "" where the driver does not know
-	Headers  []Header // Enter
-	Content  []byte   // Whisper, Shout: the first content frame; aliases what was received
-	More     [][]byte // Whisper, Shout: the content frames after it, which zsync never sends
+	Name     string    // as the peer calls itself: any octets, to be quoted before a person sees them
+	Group    string    // Join, Leave, Shout
+	Endpoint string    // Enter: what its HELLO advertises; not proved to be reachable
+	Address  string    // Enter: the IP address that it speaks from, "" where the driver does not know
+	Headers  []Header  // Enter
+	Heard    time.Time // Exit: when it spoke last
+	Content  []byte    // Whisper, Shout: the first content frame; aliases what was received
+	More     [][]byte  // Whisper, Shout: the content frames after it, which zsync never sends
 }
 
 // State is how things stand with a [Peer].
@@ -102,6 +103,7 @@ type Peer struct {
 	State     State
 	Link      LinkKind
 	RoundTrip time.Duration // from a PING, or a first HELLO, to its answer, at the latest; 0: not known yet
+	Heard     time.Time     // when it spoke last; zero: it has not yet
 	Endpoint  string
 	Groups    []string // ascending; none of a peer whose key is confined
 }

@@ -59,7 +59,7 @@ func (n *Node) Deadline() time.Time {
 // is only heard elsewhere, our connection may be dead, so silence is counted
 // there, while anything keeps the peer from expiring.
 func (n *Node) hear(now time.Time, p *peer, l *link) {
-	l.heardAt = now
+	l.heardAt, p.heardAt = now, now
 	p.expireAt = now.Add(n.cfg.Expired)
 	if p.duplex && p.out != nil && p.out != l {
 		return

@@ -32,6 +32,7 @@ type peer struct {
 	helloAfter time.Time     // no HELLO is repeated before
 	helloPause time.Duration // the latest pause between two
 
+	heardAt  time.Time // when it spoke last
 	expireAt time.Time // when it has been silent for too long
 	pingAt   time.Time // when to ask whether it is there
 	pings    int       // asked since it was last heard
@@ -71,7 +72,7 @@ func (n *Node) Peers() []Peer {
 	for _, p := range n.peers {
 		line := Peer{
 			UUID: p.uuid, Key: p.key, Name: p.name, State: p.state(), Link: n.linkKind(p),
-			RoundTrip: p.roundTrip, Endpoint: p.endpoint,
+			RoundTrip: p.roundTrip, Heard: p.heardAt, Endpoint: p.endpoint,
 		}
 		if !p.confined {
 			line.Groups = slices.Clone(p.groups)
@@ -154,7 +155,7 @@ func (n *Node) tellGroups(p *peer) {
 // itself, is spared, and so are attempts along required routes: who will answer
 // them is open.
 func (n *Node) exit(now time.Time, p *peer, keep *link) {
-	n.tell(p, Event{Kind: Exit})
+	n.tell(p, Event{Kind: Exit, Heard: p.heardAt})
 	for _, group := range p.groups {
 		if p.in(group) {
 			n.endWave(group)

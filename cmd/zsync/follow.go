@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -19,7 +18,7 @@ const drawEvery = 500 * time.Millisecond
 // follow shows the progress of a folder ("" for all): a live line on a terminal,
 // elsewhere a line each time that it has come into sync.
 func (p *program) follow(ctx context.Context, label string) {
-	screen := &screen{out: p.stderr, live: isTerminal(p.stderr) && os.Getenv("TERM") != "dumb"}
+	screen := newScreen(p.stderr)
 	defer screen.leave()
 	var rates rate
 	for {
@@ -36,9 +35,17 @@ func (p *program) follow(ctx context.Context, label string) {
 	}
 }
 
+// stateBut is the state of a folder that is in sync but for what is not synced.
+const stateBut = "in sync but"
+
 // progress is how far a folder is, or all of them: in a word, in a line, and what
 // is being worked on.
 type progress struct{ state, line, current string }
+
+// rests reports whether nothing more happens by itself.
+func (p progress) rests() bool {
+	return p.state == device.StateInSync || p.state == device.StateHeld || p.state == stateBut
+}
 
 // summary tells how far the folder with a label is, or the least advanced of all.
 func summary(now time.Time, st control.Status, label string, rates *rate) progress {
@@ -46,13 +53,14 @@ func summary(now time.Time, st control.Status, label string, rates *rate) progre
 	if len(st.Folders) > 0 {
 		total.State = device.StateInSync
 	}
-	syncing := 0
+	syncing, left := 0, 0
 	for _, f := range st.Folders {
 		if f.NeedFiles > 0 {
 			syncing++
 		}
 		if label == "" || label == f.Label {
 			add(&total, f)
+			left += leftOutOf(st, f)
 		}
 	}
 	if label == "" && len(st.Folders) > 1 {
@@ -74,12 +82,16 @@ func summary(now time.Time, st control.Status, label string, rates *rate) progre
 		}
 		return progress{total.State, total.Label + ": " + toGo(now, total, togo, rates), total.Current}
 	}
-	return progress{total.State, fmt.Sprintf("%s: %s, %s, %s", total.Label, stateWords(total.State), count(total.Files, "file"), octets(total.Bytes)), ""}
+	state := stateWords(total.State)
+	if left > 0 && (total.Unread > 0 || total.State == device.StateInSync) {
+		total.State, state = stateBut, "in sync but for "+count(left, "item")
+	}
+	return progress{total.State, fmt.Sprintf("%s: %s, %s, %s", total.Label, state, count(total.Files, "file"), octets(total.Bytes)), ""}
 }
 
 func add(total *control.Folder, f control.Folder) {
 	if f.State != device.StateInSync {
-		total.State, total.Current, total.Why = f.State, f.Current, f.Why
+		total.State, total.Current, total.Why, total.Unread = f.State, f.Current, f.Why, f.Unread
 	}
 	for _, held := range f.Held {
 		total.Held = append(total.Held, control.Held{ID: held.ID, Why: f.Label + ": held: " + held.Why})

@@ -34,6 +34,7 @@ type deviceLine struct {
 	State   string `json:"state"`
 	Seen    string `json:"seen"`
 	Self    bool   `json:"self"`
+	Silent  bool   `json:"silent"` // it is linked, and does not answer
 }
 
 // stateLinked is the state of a device that is connected to this one.
@@ -45,6 +46,8 @@ func (d deviceLine) words() string {
 	switch {
 	case d.Self:
 		return "here"
+	case d.Silent:
+		return "connected, does not answer"
 	case d.State == stateLinked:
 		return "connected"
 	case d.Seen != "":
@@ -54,13 +57,13 @@ func (d deviceLine) words() string {
 }
 
 func (p *program) printDevices(st control.Status) error {
-	lines := []deviceLine{{1, st.Device.Device, st.Device.Name, "here", "", true}}
+	lines := []deviceLine{{1, st.Device.Device, st.Device.Name, "here", "", true, false}}
 	for _, d := range st.Circle {
 		state := d.State
 		if d.Linked {
 			state = stateLinked
 		}
-		lines = append(lines, deviceLine{1, d.Device, d.Name, state, d.Seen, false})
+		lines = append(lines, deviceLine{1, d.Device, d.Name, state, d.Seen, false, d.Silent})
 	}
 	out := newTable(p.stdout)
 	for _, line := range lines {
@@ -100,7 +103,7 @@ func (p *program) printFolders(st control.Status) error {
 			}
 			continue
 		}
-		out.row(f.Label, f.Role, folderState(f), f.Path)
+		out.row(f.Label, f.Role, folderState(st, f), f.Path)
 	}
 	if err := out.flush(); err != nil || p.json {
 		return err

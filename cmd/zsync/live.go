@@ -9,8 +9,6 @@ import (
 
 	"golang.org/x/term"
 	"golang.org/x/text/width"
-
-	"github.com/zsync/zsync/internal/device"
 )
 
 // screen draws a line in place on a terminal, and only what is new elsewhere.
@@ -26,6 +24,10 @@ type screen struct {
 	was   string
 }
 
+func newScreen(out io.Writer) *screen {
+	return &screen{out: out, live: isTerminal(out) && os.Getenv("TERM") != "dumb"}
+}
+
 // clearBehind clears from the cursor to the end of the screen.
 const clearBehind = "\x1b[J"
 
@@ -34,10 +36,18 @@ func (s *screen) show(now progress) {
 	case s.live:
 		s.drawn = fit(printable(now.line), printable(now.current), columnsOf(s.out)-1)
 		fmt.Fprintf(s.out, "\r%s"+clearBehind+"\r", s.drawn)
-	case (now.state == device.StateInSync || now.state == device.StateHeld) && now.state != s.was:
+	case now.rests() && now.state != s.was:
 		fmt.Fprintln(s.out, printable(now.line))
 	}
 	s.was = now.state
+}
+
+// clear takes the live line away.
+func (s *screen) clear() {
+	if s.drawn != "" {
+		fmt.Fprint(s.out, "\r"+clearBehind)
+		s.drawn = ""
+	}
 }
 
 // leave ends the live line, so that what follows begins a line of its own. A

@@ -41,9 +41,9 @@ func listening(st control.Status) string {
 func addFolders(out *table, st control.Status) {
 	for _, f := range st.Folders {
 		out.row()
-		out.row(f.Label, folderState(f), folderFigures(f), f.Path)
+		out.row(f.Label, folderState(st, f), folderFigures(f), f.Path)
 		for _, d := range f.Devices {
-			out.row("  "+d.Name, deviceState(d))
+			out.row("  "+d.Name, deviceState(f.Devices, d))
 		}
 		for _, held := range f.Held {
 			out.row("  ! " + held.Why)
@@ -58,15 +58,6 @@ func addFolders(out *table, st control.Status) {
 	for _, label := range st.Offered {
 		out.row(label, "not here", "to have it:  zsync watch DIR --label "+quoted(label))
 	}
-}
-
-// folderState says of a folder of a device that does not run no more than that: what is
-// in it was not looked at.
-func folderState(f control.Folder) string {
-	if f.State == device.StateOffline {
-		return "not running"
-	}
-	return stateWords(f.State)
 }
 
 func folderFigures(f control.Folder) string {
@@ -84,24 +75,6 @@ func folderFigures(f control.Folder) string {
 		text += fmt.Sprintf(", %d conflict copies", f.Conflicts)
 	}
 	return text
-}
-
-func stateWords(state string) string { return strings.ReplaceAll(state, "-", " ") }
-
-func deviceState(d control.Device) string {
-	text := stateWords(d.State)
-	if d.State == device.StateSyncing && d.NeedFiles > 0 {
-		text = fmt.Sprintf("syncing, %s (%s) to go", count(d.NeedFiles, "file"), octets(d.NeedBytes))
-	}
-	switch {
-	case d.Linked:
-		return text
-	case d.Seen == "":
-		return text + ", not seen yet"
-	case d.State == device.StateOffline:
-		return text + ", seen " + ago(d.Seen)
-	}
-	return text + ", not connected, seen " + ago(d.Seen)
 }
 
 func problemLine(p control.Problem) string {

@@ -57,6 +57,10 @@ func (p *program) status(ctx context.Context) (st control.Status, err error) {
 // before asking whether all is in sync.
 const noticed = 150 * time.Millisecond
 
+// launched is how long a device that was started in the same breath may take until it
+// shows that it is there.
+const launched = 3 * time.Second
+
 func (p *program) waitInSync(ctx context.Context, timeout time.Duration, connected bool) error {
 	if timeout > 0 {
 		var cancel context.CancelFunc
@@ -65,19 +69,25 @@ func (p *program) waitInSync(ctx context.Context, timeout time.Duration, connect
 	}
 	began := time.Now()
 	why := "the device does not answer"
+	line := newScreen(p.stderr)
+	defer line.clear()
 	var asked time.Time
 	for {
 		if time.Since(asked) > time.Second {
 			err := p.client().Do(ctx, control.Order{Ask: true})
-			if errors.Is(err, control.ErrUnreachable) && !p.starting() {
+			if errors.Is(err, control.ErrUnreachable) && time.Since(began) > launched && !p.starting() {
 				return notRunning()
 			}
 			asked = time.Now()
 		}
 		if st, err := p.client().Status(ctx); err == nil {
 			if why = st.Missing(began, connected); why == "" && time.Since(began) >= noticed {
+				line.clear()
 				return p.printStatus(st)
 			}
+		}
+		if line.live {
+			line.show(progress{line: "Waiting: " + why})
 		}
 		select {
 		case <-ctx.Done():

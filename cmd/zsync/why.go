@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zsync/zsync/internal/control"
+	"github.com/zsync/zsync/internal/device"
 	"github.com/zsync/zsync/replica"
 )
 
@@ -18,7 +19,7 @@ func newWhy(p *program) *cobra.Command {
 	var folder string
 	cmd := &cobra.Command{
 		Use:   "why PATH",
-		Short: "Tell why something is, or is not, here",
+		Short: "Tell why something is, or is not, here, and which devices have it",
 		Long: "Tell how a path stands on this device, with one word for each reason. What the words\n" +
 			"mean, and what to do, is in docs/troubleshooting.md.",
 		Args: takes("PATH"),
@@ -99,6 +100,30 @@ func (p *program) printWhy(why control.Why) error {
 		path = why.Folder
 	}
 	text := fmt.Sprintf("%s: %s: %s.", printable(path), why.Code, printable(strings.TrimSuffix(why.Why, ".")))
-	_, err := fmt.Fprintln(p.stdout, text)
-	return err
+	if _, err := fmt.Fprintln(p.stdout, text); err != nil {
+		return err
+	}
+	out := newTable(p.stdout)
+	for _, h := range why.Devices {
+		out.row("  "+h.Name, hasWords(h))
+	}
+	return out.flush()
+}
+
+// hasWords says whether another device has what this one has.
+func hasWords(h control.Holder) string {
+	text := map[string]string{device.HasIt: "has it", device.HasItNot: "lacks it"}[h.Has]
+	if text == "" {
+		text = "not known"
+	}
+	if h.Why != "" {
+		text += ": " + h.Why
+	}
+	switch {
+	case h.Connected:
+		return text
+	case h.Seen == "":
+		return text + "; not connected"
+	}
+	return text + "; not connected, seen " + ago(h.Seen)
 }

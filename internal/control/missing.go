@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/zsync/zsync/internal/device"
+	"github.com/zsync/zsync/replica"
 )
 
 // Missing says what keeps the device from being in sync with all the others; ""
@@ -20,6 +21,9 @@ func (st Status) Missing(since time.Time, connectedOnly bool) string {
 	for _, f := range st.Folders {
 		if len(f.Held) > 0 {
 			return fmt.Sprintf("%s is held here: %s", f.Label, f.Held[0].Why)
+		}
+		if f.Unread > 0 {
+			return fmt.Sprintf("%s is in sync here but for what cannot be read, %s", f.Label, f.unreadable())
 		}
 		if f.State != device.StateInSync {
 			return fmt.Sprintf("%s is %s here%s", f.Label, strings.ReplaceAll(f.State, "-", " "), toGo(uint64(max(0, f.NeedFiles))))
@@ -43,8 +47,22 @@ func missingIn(what string, devices []Device, since time.Time, connectedOnly boo
 		case connectedOnly && !d.Linked:
 		case seen.Before(since):
 			return fmt.Sprintf("%s is not connected", d.Name)
-		case d.State != device.StateInSync:
+		case d.State != device.StateInSync && d.Was != device.StateInSync:
 			return fmt.Sprintf("%s is not in sync with %s%s", d.Name, what, toGo(d.NeedFiles))
+		}
+	}
+	return ""
+}
+
+// unreadable names the first thing that cannot be read, and counts them all.
+func (f *Folder) unreadable() string {
+	for _, p := range f.Problems {
+		switch {
+		case p.Code != replica.CodeUnreadable:
+		case f.Unread == 1:
+			return fmt.Sprintf("%s: %s", p.Path, p.Why)
+		default:
+			return fmt.Sprintf("%d items; the first is %s: %s", f.Unread, p.Path, p.Why)
 		}
 	}
 	return ""

@@ -117,7 +117,7 @@ func folderOf(f device.FolderStatus) Folder {
 		Files: f.Replica.Files, Bytes: f.Replica.Bytes, NeedFiles: f.Replica.NeedFiles, NeedBytes: f.Replica.NeedBytes,
 		Conflicts: f.Replica.Conflicts, Held: []Held{}, Problems: []Problem{},
 		Frontier: hex.EncodeToString(f.Frontier[:]), Lamport: f.Lamport, Devices: devicesOf(f.Devices),
-		Resumed: f.Resumed, Reused: f.Reused, Current: string(f.Current), Why: f.Why,
+		Unread: f.Unread, Resumed: f.Resumed, Reused: f.Reused, Current: string(f.Current), Why: f.Why,
 	}
 	if f.Why != "" {
 		out.Problems = append(out.Problems, Problem{Code: "halted", Why: f.Why})
@@ -151,7 +151,13 @@ func role(text string) string {
 func devicesOf(list []device.DeviceStatus) []Device {
 	out := make([]Device, len(list))
 	for i, d := range list {
-		out[i] = Device{d.Device.String(), d.Name, d.State, d.NeedFiles, d.NeedBytes, stamp(d.Seen), d.Linked, d.Clock.Milliseconds()}
+		out[i] = Device{
+			Device: d.Device.String(), Name: d.Name, State: d.State, Was: d.Was, NeedFiles: d.NeedFiles, NeedBytes: d.NeedBytes,
+			Seen: stamp(d.Seen), Linked: d.Linked, Silent: d.Silent, Clock: d.Clock.Milliseconds(),
+		}
+		if !d.Via.IsZero() {
+			out[i].Via = d.Via.String()
+		}
 	}
 	return out
 }

@@ -46,6 +46,7 @@ type Folder struct {
 	Frontier  string    `json:"frontier"`
 	Lamport   uint64    `json:"lamport"`
 	Devices   []Device  `json:"devices"`
+	Unread    int       `json:"unread"` // files and directories that cannot be read; all else is in sync
 	Resumed   int64     `json:"resumed_chunks"`
 	Reused    int64     `json:"reused_chunks"`
 	Current   string    `json:"current"`
@@ -69,10 +70,13 @@ type Device struct {
 	Device    string `json:"device"`
 	Name      string `json:"name"`
 	State     string `json:"state"`
+	Was       string `json:"was"` // the last state that is known, where it is offline; "": none is
 	NeedFiles uint64 `json:"need_files"`
 	NeedBytes uint64 `json:"need_bytes"`
 	Seen      string `json:"seen"`
 	Linked    bool   `json:"linked"`
+	Silent    bool   `json:"silent"` // it is linked, and does not answer
+	Via       string `json:"via"`    // a device that is linked to it, where this one is not
 	// Clock is how far its clock is ahead of this device's, in milliseconds; 0: not known.
 	Clock int64 `json:"clock_ahead_ms,omitempty"`
 }

@@ -50,6 +50,26 @@ type Why struct {
 	Path    string `json:"path"`
 	Code    string `json:"code"`
 	Why     string `json:"why"`
+	// Devices are the others, where this one has the path as the log has it.
+	Devices []Holder `json:"devices"`
+}
+
+// Holder is another device, and whether it has what this one has.
+type Holder struct {
+	Device    string `json:"device"`
+	Name      string `json:"name"`
+	Has       string `json:"has"` // yes, no or unknown
+	Why       string `json:"why"`
+	Connected bool   `json:"connected"`
+	Seen      string `json:"seen"`
+}
+
+func whyOf(why device.Why) Why {
+	out := Why{Version: 1, Folder: why.Folder, Path: string(why.Path), Code: why.Code, Why: why.Why, Devices: []Holder{}}
+	for _, h := range why.Holders {
+		out.Devices = append(out.Devices, Holder{h.Device.String(), h.Name, h.Has, h.Why, h.Connected, stamp(h.Seen)})
+	}
+	return out
 }
 
 // Why asks how a path of a folder stands.
@@ -70,7 +90,7 @@ func (s *Server) why(w http.ResponseWriter, r *http.Request) {
 		if first, _, _ := strings.Cut(text, "/"); first == zsync.PrivateDir {
 			code = replica.CodePrivate
 		}
-		reply(w, Why{1, folder, text, code, err.Error()})
+		reply(w, Why{Version: 1, Folder: folder, Path: text, Code: code, Why: err.Error(), Devices: []Holder{}})
 		return
 	}
 	why, err := s.device.Why(folder, path)
@@ -78,7 +98,7 @@ func (s *Server) why(w http.ResponseWriter, r *http.Request) {
 		fail(w, err, http.StatusNotFound)
 		return
 	}
-	reply(w, Why{1, why.Folder, string(why.Path), why.Code, why.Why})
+	reply(w, whyOf(why))
 }
 
 // TreeLine is what `zsync ls --json` prints for one name.

@@ -236,7 +236,11 @@ func (s *stage) folderStatus(a *actor, f *copyOf) {
 	must(s.t, err)
 	s.say(a, "  ** %s, %d files, %d octets, lacks %d", st.State, st.Replica.Files, st.Replica.Bytes, st.Replica.NeedFiles)
 	for _, d := range st.Devices {
-		s.say(a, "  ** %s is %s, linked %t, lacks %d", d.Name, d.State, d.Linked, d.NeedFiles)
+		state := d.State
+		if d.Was != "" {
+			state += " and was " + d.Was
+		}
+		s.say(a, "  ** %s is %s, linked %t, lacks %d", d.Name, state, d.Linked, d.NeedFiles)
 	}
 	for _, p := range st.Missing {
 		s.say(a, "  ** %s %s: %s", p.Code, p.Path, p.Why)

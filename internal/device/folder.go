@@ -173,7 +173,7 @@ func (f *FolderMachine) receive(tx kv.Tx, now time.Time, what any) error {
 		f.space.linked(tx, now, in.Peer)
 		f.fetch.newcomer()
 	case Unlinked:
-		f.space.unlinked(now, in.Device)
+		f.space.unlinked(now, in)
 	case Heard:
 		return f.heard(tx, now, in)
 	case Listed:

@@ -210,7 +210,7 @@ func (h *HomeMachine) receive(tx kv.Tx, now time.Time, what any) error {
 		}
 	case Unlinked:
 		if h.isCircle(in.Space) {
-			h.circle.unlinked(now, in.Device)
+			h.circle.unlinked(now, in)
 		}
 	case Heard:
 		return h.heard(tx, now, in)

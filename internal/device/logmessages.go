@@ -61,6 +61,11 @@ type line struct {
 // done reports whether nothing is missing there.
 func (l line) done() bool { return l.NeedFiles == 0 && l.NeedBytes == 0 }
 
+// has reports whether the device lacks nothing of a log.
+func (l line) has(frontier [16]byte) bool {
+	return l.done() && l.Applied == frontier && !l.Device.IsZero()
+}
+
 type progressBody struct {
 	Space zsync.SpaceID `cbor:"1,keyasint"`
 	Ask   bool          `cbor:"2,keyasint"`

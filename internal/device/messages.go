@@ -1,6 +1,8 @@
 package device
 
 import (
+	"time"
+
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/filemq"
 	"github.com/zsync/zsync/security"
@@ -104,6 +106,7 @@ type (
 	Unlinked struct {
 		Device zsync.DeviceID
 		Space  zsync.SpaceID
+		Heard  time.Time // when it was heard last; zero: now
 	}
 	// Heard is a log message from a trusted device.
 	Heard struct {

@@ -53,7 +53,7 @@ func (f *FolderMachine) whereabouts(tx kv.Tx, members []DeviceStatus, names map[
 		case f.space.tellers.direct[d.Device]:
 		case d.Device == author:
 			likely = slices.Insert(likely, 0, fmt.Sprintf("%s, which wrote it and is not connected (%s)", d.Name, lastSeen(d.Seen)))
-		case d.State == StateInSync:
+		case d.had():
 			likely = append(likely, fmt.Sprintf("%s, which had all of it and is not connected (%s)", d.Name, lastSeen(d.Seen)))
 		default:
 			away = append(away, fmt.Sprintf("%s (%s)", d.Name, lastSeen(d.Seen)))

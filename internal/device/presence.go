@@ -18,7 +18,7 @@ func (l *LinkMachine) event(now time.Time, e zre.Event) {
 	case zre.Enter:
 		l.entered(now, e)
 	case zre.Exit:
-		l.exited(now, e.Peer)
+		l.exited(now, e)
 	case zre.Join:
 		l.joined(e, true)
 	case zre.Leave:
@@ -47,14 +47,14 @@ func (l *LinkMachine) entered(now time.Time, e zre.Event) {
 	l.introduce(now)
 }
 
-func (l *LinkMachine) exited(now time.Time, id zre.UUID) {
-	p := l.peers[id]
+func (l *LinkMachine) exited(now time.Time, e zre.Event) {
+	p := l.peers[e.Peer]
 	if p == nil {
 		return
 	}
-	delete(l.peers, id)
+	delete(l.peers, e.Peer)
 	for _, space := range sortedSpaces(p.told) {
-		l.unlink(p, space)
+		l.unlink(p, space, e.Heard)
 	}
 	l.pairing.Unlinked(now, p.key)
 	l.transfers.exited(now, p.key)
@@ -102,7 +102,7 @@ func (l *LinkMachine) joined(e zre.Event, in bool) {
 		p.groups[space] = true
 	} else {
 		delete(p.groups, space)
-		l.unlink(p, space)
+		l.unlink(p, space, time.Time{})
 	}
 	l.link(p)
 }
@@ -133,14 +133,15 @@ func (l *LinkMachine) link(p *peer) {
 	}
 }
 
-// unlink is the opposite of link. The key may be trusted no longer.
-func (l *LinkMachine) unlink(p *peer, space zsync.SpaceID) {
+// unlink is the opposite of link. The key may be trusted no longer; heard is when it
+// spoke last, zero: now.
+func (l *LinkMachine) unlink(p *peer, space zsync.SpaceID, heard time.Time) {
 	if !p.told[space] {
 		return
 	}
 	delete(p.told, space)
 	l.transfers.linked(p.device, space, false)
-	l.emit(l.machineOf(space), Unlinked{p.device, space})
+	l.emit(l.machineOf(space), Unlinked{p.device, space, heard})
 }
 
 // heard takes a message. A device whose key was only typed may send nothing but

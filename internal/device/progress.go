@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
 	"github.com/zsync/zsync/internal/wire"
 )
 
@@ -20,10 +21,11 @@ type progress struct {
 	self   zsync.DeviceID
 	direct map[zsync.DeviceID]bool // linked to this device now
 	told   map[zsync.DeviceID]told
-	mine   line      // as last said
-	saidAt time.Time // when it was last said
-	dirty  bool      // something changed since
-	ask    bool      // ask everybody with the next report
+	reach  map[zsync.DeviceID][]zsync.DeviceID // by whom is linked here: those that it is linked to
+	mine   line                                // as last said
+	saidAt time.Time                           // when it was last said
+	dirty  bool                                // something changed since
+	ask    bool                                // ask everybody with the next report
 	answer []zsync.DeviceID
 	lacked bool // something was missing here since the last report
 	moved  bool // the last report that was received says something new of its sender
@@ -33,6 +35,10 @@ type progress struct {
 type told struct {
 	line line
 	seen time.Time // when it was last known to be linked, here or to a teller
+	// whole is the log of which it was known last to lack nothing, and frontier the
+	// digest of that; nil: it never was.
+	whole    []eventlog.Head
+	frontier [16]byte
 }
 
 type report struct {
@@ -44,6 +50,7 @@ func newProgress(space zsync.SpaceID, self zsync.DeviceID) *progress {
 	return &progress{
 		space: space, self: self,
 		direct: make(map[zsync.DeviceID]bool), told: make(map[zsync.DeviceID]told),
+		reach: make(map[zsync.DeviceID][]zsync.DeviceID),
 	}
 }
 
@@ -56,12 +63,14 @@ func (p *progress) linked(now time.Time, device zsync.DeviceID) {
 	p.answer = append(p.answer, device)
 }
 
-func (p *progress) unlinked(now time.Time, device zsync.DeviceID) {
+// unlinked notes that a device is linked no more, which spoke last at heard.
+func (p *progress) unlinked(heard time.Time, device zsync.DeviceID) {
 	if t, known := p.told[device]; known && p.direct[device] {
-		t.seen = now
+		t.seen = heard
 		p.told[device] = t
 	}
 	delete(p.direct, device)
+	delete(p.reach, device)
 	p.dirty = true
 }
 
@@ -77,7 +86,11 @@ func (p *progress) received(now time.Time, from zsync.DeviceID, body []byte) {
 		return
 	}
 	before := p.told[from].line
+	p.reach[from] = nil
 	for _, l := range said.Lines {
+		if l.Linked && l.Device != p.self && l.Device != from {
+			p.reach[from] = append(p.reach[from], l.Device)
+		}
 		if l.Device != p.self && (l.Device == from || !p.direct[l.Device]) {
 			p.note(now, l, l.Device == from || l.Linked)
 		}
@@ -112,6 +125,36 @@ func (p *progress) note(now time.Time, l line, fresh bool) {
 	}
 	t.line = l
 	p.told[l.Device] = t
+}
+
+// through returns a linked device that is linked to one that is not; zero: none is.
+func (p *progress) through(device zsync.DeviceID) (by zsync.DeviceID) {
+	for teller, reached := range p.reach {
+		if slices.Contains(reached, device) && (by.IsZero() || teller.Compare(by) < 0) {
+			by = teller
+		}
+	}
+	return by
+}
+
+// level notes which devices lack nothing of this device's log.
+func (p *progress) level(frontier [16]byte, heads func() []eventlog.Head) {
+	var whole []eventlog.Head
+	for device, t := range p.told {
+		if !t.line.has(frontier) || t.frontier == frontier {
+			continue
+		}
+		if whole == nil {
+			whole = heads()
+		}
+		t.whole, t.frontier = whole, frontier
+		p.told[device] = t
+	}
+}
+
+// had reports whether a device was known to have all of an event.
+func (t told) had(event zsync.Stamp) bool {
+	return slices.ContainsFunc(t.whole, func(h eventlog.Head) bool { return h.Writer == event.Writer && h.Seq >= event.Seq })
 }
 
 // report returns what is to be said now. mine is this device's own line.

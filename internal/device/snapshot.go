@@ -50,6 +50,7 @@ type PeerStatus struct {
 	Connecting bool
 	Link       zre.LinkKind
 	RoundTrip  time.Duration // 0: not measured yet
+	Heard      time.Time     // when it spoke last; zero: it has not yet
 	Endpoint   string
 	Open       bool // its transfer session is
 	Sent       uint64
@@ -77,6 +78,7 @@ func (r *Running) Snapshot() (Snapshot, error) {
 			part(&s)
 		}
 	}
+	s.meet()
 	slices.SortFunc(s.Halted, func(a, b Halted) int { return cmp.Compare(a.Label, b.Label) })
 	for _, err := range errs {
 		if err != nil && !errors.Is(err, errEnded) {
@@ -84,6 +86,32 @@ func (r *Running) Snapshot() (Snapshot, error) {
 		}
 	}
 	return s, nil
+}
+
+// meet tells the other devices of a snapshot what the link knows of them.
+func (s *Snapshot) meet() {
+	peers := s.Links.byDevice()
+	lists := [][]DeviceStatus{s.Circle}
+	for _, f := range s.Folders {
+		lists = append(lists, f.Devices)
+	}
+	for _, list := range lists {
+		for i := range list {
+			list[i].meet(peers)
+		}
+	}
+}
+
+// byDevice returns of each device that is known the connection that stands, or else one
+// that does not.
+func (l LinkStatus) byDevice() map[zsync.DeviceID]PeerStatus {
+	peers := make(map[zsync.DeviceID]PeerStatus)
+	for _, p := range l.Peers {
+		if other, known := peers[p.Device]; !p.Device.IsZero() && (!known || other.Connecting) {
+			peers[p.Device] = p
+		}
+	}
+	return peers
 }
 
 // kept returns the folders that a person knows, ascending by label, and those of them
@@ -158,7 +186,7 @@ func (l *LinkMachine) Status() LinkStatus {
 	for _, p := range l.node.Peers() {
 		peer := PeerStatus{
 			Key: p.Key, Name: p.Name, Evasive: p.State == zre.Silent, Connecting: p.State == zre.Connecting,
-			Link: p.Link, RoundTrip: p.RoundTrip, Endpoint: p.Endpoint,
+			Link: p.Link, RoundTrip: p.RoundTrip, Heard: p.Heard, Endpoint: p.Endpoint,
 		}
 		if record, known := l.trust.ByKey(p.Key); known {
 			peer.Device = record.Device

@@ -148,11 +148,16 @@ func (s *space) linked(tx kv.Tx, now time.Time, peer security.Certificate) {
 	}
 }
 
-func (s *space) unlinked(now time.Time, device zsync.DeviceID) {
+func (s *space) unlinked(now time.Time, in Unlinked) {
+	device := in.Device
 	delete(s.peers, device)
 	delete(s.clocks, device)
 	s.exchange.Unlinked(now, device)
-	s.tellers.unlinked(now, device)
+	heard := in.Heard
+	if heard.IsZero() {
+		heard = now
+	}
+	s.tellers.unlinked(heard, device)
 }
 
 // heard takes a log message of this space. What it merged is returned for the
@@ -263,6 +268,7 @@ func (s *space) collect(now time.Time, mine line) {
 	for _, m := range said.Whisper {
 		s.say(m.To, m.Type, m.Body)
 	}
+	s.tellers.level(mine.Applied, s.log.Heads)
 	for _, m := range s.tellers.report(now, mine) {
 		s.say(m.To, typeProgress, m.Body)
 	}

@@ -19,7 +19,7 @@ const (
 	StateWaiting  = "waiting"
 	StateHeld     = "held" // something waits for a person
 	StateHalted   = "halted"
-	StateOffline  = "offline"
+	StateOffline  = "offline" // of a device: it is not connected, here or to one that is
 )
 
 // FolderStatus is what a folder's machine knows of itself and of the others.
@@ -39,6 +39,7 @@ type FolderStatus struct {
 	Current  zsync.Path // worked on last
 	Member   bool
 	Settled  bool              // nothing is left to scan, record, fetch or apply here
+	Unread   int               // files and directories that cannot be read; all else is in sync
 	Held     []Held            // ascending by author
 	Why      string            // it is halted
 	Missing  []replica.Problem // paths whose bytes no connected device has, the first of them
@@ -50,10 +51,14 @@ type DeviceStatus struct {
 	Device    zsync.DeviceID
 	Name      string
 	State     string
+	Was       string // its last state that is known, where it is offline; "": none is
 	NeedFiles uint64
 	NeedBytes uint64
 	Seen      time.Time // last linked here, or to a device that told of it
 	Linked    bool      // to this device, now
+	Silent    bool      // it is linked, and does not answer
+	// Via is a device that is linked to it, where this one is not; zero: none is.
+	Via zsync.DeviceID
 	// Clock is how far its clock is ahead of this device's, by what it wrote last and
 	// sent at once; 0: not known.
 	Clock time.Duration
@@ -64,7 +69,11 @@ func (f *FolderMachine) report(tx kv.Tx, now time.Time) {
 	st := f.replica.Status(tx)
 	f.status.Replica = st
 	f.status.Frontier, f.status.Lamport = f.space.log.Frontier(), f.space.log.MaxLamport()
-	f.status.Settled = st.Idle && f.space.member && !f.space.waiting
+	f.status.Unread = 0
+	if st.Idle && f.space.member && !f.space.waiting {
+		f.status.Unread = unread(st.Problems)
+	}
+	f.status.Settled = st.Idle && f.space.member && !f.space.waiting && f.status.Unread == 0
 	f.missRoot(st)
 	mine := line{
 		Device: f.space.keys.Device(), Linked: true, Applied: f.status.Frontier,
@@ -74,6 +83,16 @@ func (f *FolderMachine) report(tx kv.Tx, now time.Time) {
 		mine.NeedFiles = 1
 	}
 	f.space.collect(now, mine)
+}
+
+// unread counts what could not be read, and so is not in the log.
+func unread(problems []replica.Problem) (n int) {
+	for _, p := range problems {
+		if p.Code == replica.CodeUnreadable {
+			n++
+		}
+	}
+	return n
 }
 
 // missRoot tells the owner, once, when the folder's directory is gone. Nothing is
@@ -112,6 +131,8 @@ func (f *FolderMachine) Status() (FolderStatus, error) {
 		st.State = StateHeld
 	case st.Replica.Scanning:
 		st.State = StateScanning
+	case st.Unread > 0:
+		st.State = StateWaiting
 	case !st.Settled:
 		st.State = StateSyncing
 	default:
@@ -138,11 +159,46 @@ func (s *space) deviceStatus(member security.Member) DeviceStatus {
 		NeedFiles: known.line.NeedFiles, NeedBytes: known.line.NeedBytes,
 		Seen: known.seen, Linked: s.tellers.direct[member.Device], Clock: s.clocks[member.Device],
 	}
-	switch {
-	case known.line.done() && known.line.Applied == s.log.Frontier() && !known.line.Device.IsZero():
+	if known.line.has(s.log.Frontier()) {
 		d.State = StateInSync
-	case !d.Linked && !known.line.Linked:
+	}
+	if !d.Linked {
+		d.Via = s.tellers.through(member.Device)
+	}
+	switch {
+	case d.Linked || !d.Via.IsZero():
+	case known.line.Device.IsZero():
 		d.State = StateOffline
+	default:
+		d.away()
 	}
 	return d
+}
+
+// away: what is known of it is old.
+func (d *DeviceStatus) away() {
+	d.Was, d.State = d.State, StateOffline
+}
+
+// had reports whether it lacked nothing when that was known last.
+func (d *DeviceStatus) had() bool { return d.State == StateInSync || d.Was == StateInSync }
+
+// meet takes in what the link knows of its connections: one that was lost a moment ago
+// may come back, and is not given up at once.
+func (d *DeviceStatus) meet(peers map[zsync.DeviceID]PeerStatus) {
+	to := d.Via
+	if d.Linked {
+		to = d.Device
+	}
+	switch p, known := peers[to]; {
+	case !known:
+	case p.Connecting:
+		d.Linked, d.Via = false, zsync.DeviceID{}
+		if p.Heard.After(d.Seen) && to == d.Device {
+			d.Seen = p.Heard
+		}
+		d.away()
+	case p.Evasive:
+		d.Silent = true
+	}
 }

@@ -98,7 +98,7 @@ func (l *LinkMachine) unmask(now time.Time, cert security.Certificate) {
 			continue
 		}
 		for _, space := range sortedSpaces(p.told) {
-			l.unlink(p, space)
+			l.unlink(p, space, time.Time{})
 		}
 		l.transfers.exited(now, p.key)
 	}

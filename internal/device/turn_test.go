@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/eventlog"
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/replica"
@@ -33,8 +34,9 @@ type testCopy struct {
 	disk    *crashfs.FS
 	root    *store.Root
 	machine *FolderMachine
-	refuse  func(in []any) bool // turns that are not committed
-	zeros   int                 // reports that nothing is lacking
+	refuse  func(in []any) bool  // turns that are not committed
+	zeros   int                  // reports that nothing is lacking
+	failing map[zsync.Path]error // what reading these files ends in
 }
 
 type testFact struct {
@@ -133,7 +135,11 @@ func (w *twoCopies) carry(c *testCopy, effects []Effect) {
 		case HashFiles:
 			var hashed Hashed
 			for _, job := range order.Jobs {
-				hashed.Results = append(hashed.Results, c.root.Hash(job))
+				result := c.root.Hash(job)
+				if err := c.failing[job.Path]; err != nil {
+					result = store.Hashed{Path: job.Path, Err: err}
+				}
+				hashed.Results = append(hashed.Results, result)
 			}
 			w.post(c, hashed)
 		case Fetch:

@@ -25,20 +25,23 @@ type Why struct {
 	Path   zsync.Path
 	Code   string
 	Why    string // a sentence, without its dot
+	// Holders are the other devices, by name, where this one has the path as the log has it.
+	Holders []Holder
 }
 
 // Why tells how a path of a folder stands. Its directory is looked at first, so
 // that what a person did a moment ago counts.
 func (r *Running) Why(label string, path zsync.Path) (Why, error) {
 	if why, halted := r.halts(label); halted {
-		return Why{label, path, CodeHalted, why}, nil
+		return Why{Folder: label, Path: path, Code: CodeHalted, Why: why}, nil
 	}
 	f, err := r.folderOf(label)
 	if err != nil {
 		return Why{}, err
 	}
 	r.look(f, []zsync.Path{path})
-	return answer(f, func() (Why, error) { return f.machine.Why(path) })
+	links, _ := ask(r.link, statusTime, r.Link.Status) // without it a connection that was lost is one for a while
+	return answer(f, func() (Why, error) { return f.machine.Why(path, links) })
 }
 
 // halts tells why a folder is halted, if it is.
@@ -53,11 +56,11 @@ func (r *Running) halts(label string) (why string, halted bool) {
 	return "", false
 }
 
-// Why tells how a path stands, and who has what it lacks.
-func (f *FolderMachine) Why(path zsync.Path) (why Why, err error) {
+// Why tells how a path stands, who has what it lacks, and who lacks what it has.
+func (f *FolderMachine) Why(path zsync.Path, links LinkStatus) (why Why, err error) {
 	err = f.store.View(func(tx kv.Tx) error {
 		reason := f.replica.Why(tx, path)
-		why = Why{string(f.cfg.Label), path, reason.Code, reason.Why}
+		why = Why{Folder: string(f.cfg.Label), Path: path, Code: reason.Code, Why: reason.Why}
 		switch {
 		case f.rootLost:
 			why.Code, why.Why = CodeHalted, rootMissing(f.cfg.Dir)
@@ -73,6 +76,11 @@ func (f *FolderMachine) Why(path zsync.Path) (why Why, err error) {
 			f.whyDeleted(tx, &why, reason.Node)
 		case reason.Code == replica.CodeUnknown:
 			why.Why = "neither the log nor this disk, where it was looked at, has anything of that name"
+		}
+		if why.Code == reason.Code && len(reason.Shown) > 0 {
+			if why.Holders = f.holders(tx, links, reason.Shown); len(why.Holders) == 0 {
+				why.Why += "; no other device has this folder"
+			}
 		}
 		if reason.Damaged {
 			why.Code, why.Why = replica.CodeDamaged, "it was damaged on this disk; of what it should hold: "+why.Why
