@@ -83,7 +83,9 @@ type failure struct {
 
 func (f *failure) print(w io.Writer) {
 	if f.what != "" {
-		fmt.Fprintf(w, "zsync: %s\n", printable(strings.ReplaceAll(f.what, "\n", "; ")))
+		out := newTable(w)
+		out.row("zsync: " + strings.ReplaceAll(f.what, "\n", "; "))
+		_ = out.flush() // there is nowhere to tell of it
 	}
 	if f.hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", printable(f.hint))

@@ -100,10 +100,8 @@ func (p *program) printWhy(why control.Why) error {
 		path = why.Folder
 	}
 	text := fmt.Sprintf("%s: %s: %s.", printable(path), why.Code, printable(strings.TrimSuffix(why.Why, ".")))
-	if _, err := fmt.Fprintln(p.stdout, text); err != nil {
-		return err
-	}
 	out := newTable(p.stdout)
+	out.row(text)
 	for _, h := range why.Devices {
 		out.row("  "+h.Name, hasWords(h))
 	}
