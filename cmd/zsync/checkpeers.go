@@ -76,6 +76,6 @@ func (c *checkup) checkLinked() {
 		c.say(levelWarn, "devices", "zsync pair --key  with this device's key, on that device", "%s", pending.Sentence())
 	}
 	for _, a := range c.status.Attempts {
-		c.say(levelWarn, "devices", "zsync status", "a stranger at %s tried to connect", a.Address)
+		c.say(levelWarn, "devices", "zsync status", "%s", attemptLine(a))
 	}
 }

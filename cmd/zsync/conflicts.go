@@ -35,11 +35,11 @@ func newKeep(p *program, folder *string) *cobra.Command {
 		Short: "Choose which version stays",
 		Long: "Choose which version of a file stays, on every device. The others leave the folder\n" +
 			"and are kept in the versions area of each device that had them.\n\n" +
-			"  keep PATH...         the version at PATH: of the file itself, or of a conflict copy,\n" +
+			"  keep PATH...         the version at PATH: of the file, or of a conflict copy,\n" +
 			"                       which then has the file's name\n" +
 			"  keep mine PATH...    the version that this device wrote\n" +
 			"  keep theirs PATH...  the version that another device wrote\n" +
-			"  keep both PATH...    all versions, as files of their own, under the names they have\n\n" +
+			"  keep both PATH...    all versions, as files of their own, under their names\n\n" +
 			"With a word, PATH may also be a directory: all conflicts in it. A file that is called\n" +
 			"mine, theirs or both is ./mine, ./theirs or ./both, seen from its directory.",
 		Args: func(cmd *cobra.Command, args []string) error {

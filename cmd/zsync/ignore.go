@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -58,5 +59,9 @@ func (p *program) printPatterns(patterns []control.Pattern) error {
 }
 
 func ignoreRefused(label string, err error) error {
-	return refused(err, fmt.Sprintf("zsync folders ignore %s --list", quoted(label)))
+	hint := fmt.Sprintf("zsync folders ignore %s --list", quoted(label))
+	if err != nil && strings.Contains(err.Error(), "keeps no folder") {
+		hint = "zsync folders"
+	}
+	return refused(err, hint)
 }

@@ -31,16 +31,22 @@ func newLog(p *program) *cobra.Command {
 				return err
 			}
 			columns := columnsOfLog(folder, st)
+			shown := false
 			show := func(line control.Line) error {
 				if under != "" && !within(line.Path, under) && !within(line.From, under) {
 					return nil
 				}
+				shown = true
 				return p.printLine(line, columns)
 			}
 			if follow {
 				return p.followHistory(cmd.Context(), folder, show)
 			}
-			return failed(exitFailed, p.history(cmd.Context(), folder, show), "zsync folders")
+			err = p.history(cmd.Context(), folder, show)
+			if err == nil && !shown && under != "" {
+				fmt.Fprintf(p.stderr, "Nothing is known of %s.\n", printable(under))
+			}
+			return failed(exitFailed, err, "zsync folders")
 		},
 	}
 	cmd.Flags().StringVar(&folder, "folder", "", "only the folder with this `LABEL`")

@@ -73,6 +73,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.DisableSuggestions = true // complaint makes them
 	root.SetFlagErrorFunc(wrongFlag)
 	tidyBuiltIns(root)
+	foldHelp(root)
 	return root
 }
 

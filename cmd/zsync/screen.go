@@ -149,6 +149,8 @@ func attemptLine(a control.Attempt) string {
 		return fmt.Sprintf("%s: %s, not %s (%s, last %s)", a.Address, a.Why, shortKey(a.Key), times(a.Count), ago(a.Last))
 	case a.Why != "":
 		return fmt.Sprintf("%s: %s (%s, last %s)", shortKey(a.Key), a.Why, times(a.Count), ago(a.Last))
+	case a.Key == "" && a.Address == "":
+		return fmt.Sprintf("something connected without a key and was refused (%s, last %s)", times(a.Count), ago(a.Last))
 	case a.Key == "":
 		return fmt.Sprintf("something at %s connected without a key and was refused (%s, last %s)", a.Address, times(a.Count), ago(a.Last))
 	}

@@ -133,3 +133,29 @@ func tidyBuiltIns(root *cobra.Command) {
 		}
 	}
 }
+
+// helpColumns is how wide help is: a terminal of 80 columns does not break it.
+const helpColumns = 79
+
+// foldHelp folds the help of all commands. What stands in columns of its own, which
+// lines that begin with a space show, is left as it is.
+func foldHelp(root *cobra.Command) {
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", helpColumns)))
+	each(root, func(cmd *cobra.Command) {
+		paragraphs := strings.Split(cmd.Long, "\n\n")
+		for i, text := range paragraphs {
+			if !strings.Contains("\n"+text, "\n ") && !strings.Contains("\n"+text, "\n\t") {
+				paragraphs[i] = fold(strings.ReplaceAll(text, "\n", " "), helpColumns, helpColumns, "\n")
+			}
+		}
+		cmd.Long = strings.Join(paragraphs, "\n\n")
+	})
+}
+
+// each does something with a command and all below it.
+func each(cmd *cobra.Command, do func(*cobra.Command)) {
+	do(cmd)
+	for _, below := range cmd.Commands() {
+		each(below, do)
+	}
+}

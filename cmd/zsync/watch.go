@@ -53,8 +53,8 @@ func newWatch(p *program) *cobra.Command {
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().StringVar(&label, "label", "", "the folder's name among your devices (default: DIR's name)")
-	cmd.Flags().StringVar(&role, "role", "sync", "what this device does with the folder; this version knows sync")
+	cmd.Flags().StringVar(&label, "label", "", "the folder's name among your devices, `LABEL` (default: DIR's name)")
+	cmd.Flags().StringVar(&role, "role", "sync", "what this device does with the folder, `ROLE`; this version knows sync")
 	cmd.Flags().BoolVar(&sameFolder, "same-folder", false, "DIR was moved or restored: it is the folder that it says it is")
 	return cmd
 }
