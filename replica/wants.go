@@ -211,7 +211,7 @@ func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {
 		r.plan.ready = append(r.plan.ready, c.nodes...)
 	case errors.Is(err, store.ErrNoSpace):
 		c.tried = c.tried && !copying // what is to be copied is still there
-		r.problems.set("", CodeSpace, store.Explain(err))
+		r.problems.set("", CodeSpace, store.ExplainOne(err))
 		r.plan.sleep(now)
 	case copying:
 		r.lostSource(tx, now, digest)
@@ -220,7 +220,7 @@ func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {
 		for _, node := range c.nodes {
 			r.plan.rest(now, node)
 		}
-		r.problems.set("", fetchProblem(err), store.Explain(err))
+		r.problems.set("", fetchProblem(err), store.ExplainOne(err))
 	}
 }
 

@@ -45,12 +45,15 @@ func Explain(err error) string {
 	return err.Error()
 }
 
-// ExplainOne is Explain where the path is told that err came about at: the system's own
-// words need not name it again.
+// ExplainOne is Explain where a person knows what err is about, or cannot tell: of the
+// system's own words no more is left than what it says.
 func ExplainOne(err error) string {
 	var words syscall.Errno
-	if errors.As(err, &words) {
-		err = words
+	switch {
+	case errors.As(err, &words):
+		return Explain(words)
+	case Trouble(err) != "":
+		return Trouble(err)
 	}
 	return Explain(err)
 }

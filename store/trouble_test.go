@@ -49,6 +49,9 @@ func TestWhatMayNotBeReadIsToldWithHowToLetIt(t *testing.T) {
 	if got := ExplainOne(err); strings.Contains(got, "a.jpg") {
 		t.Errorf("the name that it is told of is said again: %q", got)
 	}
+	if err := fmt.Errorf("store: assemble 8d220: %w", ErrReserve); ExplainOne(err) != Trouble(err) {
+		t.Errorf("the disk is nearly full: %q", ExplainOne(err))
+	}
 	if err := errors.New("another"); ExplainOne(err) != "another" {
 		t.Errorf("%q", ExplainOne(err))
 	}

@@ -149,7 +149,8 @@ func (p *program) printLine(line control.Line, columns logColumns) error {
 	if columns.folder > 0 {
 		text += padded(printable(line.Folder), columns.folder) + "  "
 	}
-	text += fmt.Sprintf("%s  %-7s %s", padded(printable(line.Name), columns.device), line.Op, printable(line.Path))
+	what, of := opWord(line)
+	text += fmt.Sprintf("%s  %-7s %s", padded(printable(line.Name), columns.device), what, printable(of))
 	if line.From != "" {
 		text += "  (was " + printable(line.From) + ")"
 	}
@@ -158,6 +159,17 @@ func (p *program) printLine(line control.Line, columns logColumns) error {
 	}
 	_, err := fmt.Fprintln(p.stdout, text)
 	return err
+}
+
+// opWord is what a person calls an operation, and what it is on; --json has its name.
+func opWord(line control.Line) (what, of string) {
+	switch {
+	case line.Op != "member":
+		return line.Op, line.Path
+	case line.Path == line.Name: // who begins a folder is in it
+		return "begins", line.Folder
+	}
+	return "lets in", line.Path
 }
 
 // localTime shows a time written by package control as this person's clock does.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/zsync/zsync/internal/control"
@@ -33,5 +35,27 @@ func TestAPathOfThisComputerIsFoundInItsFolder(t *testing.T) {
 	folder := "Photos"
 	if place, err := placeOf(music+"/b", &folder, st); err == nil {
 		t.Errorf("in another folder than the one named: %q", place)
+	}
+}
+
+func TestTheLogSaysInWordsWhoIsInAFolder(t *testing.T) {
+	var out strings.Builder
+	p := &program{stdout: &out}
+	for _, line := range []control.Line{
+		{Folder: "Photos", Name: "laptop", Op: "member", Path: "laptop"},
+		{Name: "laptop", Op: "put", Path: "a.jpg", Size: 3000},
+		{Name: "laptop", Op: "member", Path: "box"},
+	} {
+		if err := p.printLine(line, logColumns{device: 6}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		_, what, _ := strings.Cut(strings.TrimSpace(line), "laptop  ")
+		got = append(got, what)
+	}
+	if want := []string{"begins  Photos", "put     a.jpg  3.0 kB", "lets in box"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }
