@@ -25,9 +25,10 @@ type planner struct {
 	blocked uint64    // the lowest node that could not be planned; 0 is none
 	asleep  time.Time // when all rests end
 	rests   map[uint64]rest
-	ready   []uint64 // nodes that a content came for
-	after   []uint64 // nodes that wait for what is under way
-	swept   bool     // all of todo was looked at since the start
+	ready   []uint64  // nodes that a content came for
+	after   []uint64  // nodes that wait for what is under way
+	alone   time.Time // since then a change waits that nothing is ordered beside; zero: none
+	swept   bool      // all of todo was looked at since the start
 }
 
 type rest struct {
@@ -146,7 +147,7 @@ func (r *Replica) planOn(tx kv.Tx, now time.Time) {
 	}
 	clear(r.batch.paths)
 	t := &turn{replica: r, tx: tx, now: now, active: map[uint64]bool{}}
-	if r.mayFill() {
+	if r.mayFill(now) {
 		t.fillBatch()
 	} else {
 		t.orderAhead()
@@ -158,6 +159,9 @@ func (r *Replica) planOn(tx kv.Tx, now time.Time) {
 func (t *turn) fillBatch() {
 	r := t.replica
 	p := &r.plan
+	if !r.underWay.any() && len(r.batch.steps) == 0 {
+		p.alone = time.Time{} // it is planned first
+	}
 	for t.looked < turnNodes && len(p.ready) > 0 && !r.batch.full() {
 		node := p.ready[0]
 		p.ready = p.ready[1:]

@@ -13,9 +13,9 @@ const (
 	// underWayMax is how many batches are ordered at once: while the disk carries out
 	// one, the outcome of the one before becomes D.
 	underWayMax = 2
-	// scanPatience is how long directories that are to be read wait for batches that
-	// follow one another without a gap.
-	scanPatience = time.Second
+	// gapPatience is how long directories that are to be read, and changes that are to go
+	// alone, wait for batches that follow one another without a gap.
+	gapPatience = time.Second
 )
 
 // underWay are the batches whose intents are committed and whose changes are ordered,
@@ -70,34 +70,46 @@ func (r *Replica) mayList() bool {
 }
 
 // mayFill reports whether changes may be added to the batch now: beside what is under
-// way only if all of that is of the kind that stands alone. Where a disk takes several
-// names for one, that cannot be told from the names.
-func (r *Replica) mayFill() bool {
+// way only if all of that is of the kind that stands alone, and as long as what is of
+// another kind can wait. Where a disk takes several names for one, that cannot be told
+// from the names.
+func (r *Replica) mayFill(now time.Time) bool {
 	if r.batch.sealed() {
 		return false
 	}
 	alone := func(b *batch) bool { return b.mixed || b.mends() }
-	return !r.underWay.any() || !r.disk.nature.Folds() && !slices.ContainsFunc(r.underWay.batches, alone)
+	beside := !r.disk.nature.Folds() && !r.plan.needsGap(now) && !slices.ContainsFunc(r.underWay.batches, alone)
+	return !r.underWay.any() || beside
+}
+
+// needsGap reports whether a change that is to go alone has waited for long.
+func (p *planner) needsGap(now time.Time) bool {
+	return !p.alone.IsZero() && !now.Before(p.alone.Add(gapPatience))
 }
 
 // mayGo reports whether the batch may be ordered beside what is under way. It was
-// filled so that it can; but one that sets something right goes alone, and directories
-// that are to be read do not wait for ever.
+// filled so that it can; but one that sets something right goes alone, and neither
+// directories that are to be read nor changes that are to go alone wait for ever.
 func (r *Replica) mayGo(now time.Time) bool {
 	u := &r.underWay
 	if !u.any() {
 		return true
 	}
-	starved := len(r.scan.queue) > 0 && !now.Before(u.since.Add(scanPatience))
-	return !r.batch.mends() && len(u.batches) < underWayMax && !starved
+	needed := len(r.scan.queue) > 0 && !now.Before(u.since.Add(gapPatience)) || r.plan.needsGap(now)
+	return !r.batch.mends() && len(u.batches) < underWayMax && !needed
 }
 
 // add puts a change into the batch, as [batch.add] does, unless it has to wait for
 // what is under way.
 func (t *turn) add(change store.Change, before, after *onDisk) bool {
 	r := t.replica
-	if r.underWay.any() && (before != nil || !r.underWay.allows(&change, after)) {
-		return false
+	if r.underWay.any() {
+		if before != nil && r.plan.alone.IsZero() {
+			r.plan.alone = t.now
+		}
+		if before != nil || !r.underWay.allows(&change, after) {
+			return false
+		}
 	}
 	return r.batch.add(t.now, change, before, after)
 }

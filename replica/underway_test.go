@@ -220,31 +220,58 @@ func (b *box) step(step func()) (held []job) {
 	return held
 }
 
-func TestBatchesThatFollowOneAnotherLetDirectoriesBeReadAfterASecond(t *testing.T) {
-	a, b := pairOf(t, func(u user) { u.write("base", "base") })
+// follow has batches that make new files follow one another without a gap, but for one
+// that the Replica leaves, until what is begun meanwhile has happened.
+func (b *box) follow(a *box, begin func(), happened func() bool) {
+	b.t.Helper()
 	held := []job{b.orders(a, writes("0"))}
-	began, most := b.now, 1
-	b.user().write("mine", "written meanwhile")
-	b.rep.Hinted(b.now, nil, true)
-	for i := 1; b.own() == 0; i++ {
-		if b.now.Sub(began) > 2*scanPatience {
-			t.Fatalf("the file is not found\n%s", b.state())
+	began, most, idle := b.now, 1, 0
+	begin()
+	for i := 1; !happened(); i++ {
+		if b.now.Sub(began) > 3*gapPatience {
+			b.t.Fatalf("it does not happen\n%s", b.state())
 		}
+		before := b.rep.underWay.ordered
 		held = append(held, b.step(func() { b.hears(a, writes(fmt.Sprint(i))) })...)
-		held = append(held, b.step(func() { b.pass(b.now.Add(scanPatience / 5)) })...)
+		held = append(held, b.step(func() { b.pass(b.now.Add(gapPatience / 10)) })...)
 		for len(b.jobs) > 0 {
 			held = append(held, b.step(func() { b.run() })...)
 		}
 		most = max(most, len(held))
-		if len(held) == 2 || b.now.Sub(began) >= scanPatience {
+		if idle++; b.rep.underWay.ordered > before {
+			idle = 0
+		}
+		if len(held) == 2 || len(held) > 0 && idle > 5 {
 			b.jobs, held = append(b.jobs, held[0]), held[1:]
 			held = append(held, b.step(func() { b.run() })...)
 		}
 	}
 	if most < 2 {
-		t.Fatal("no batches followed one another")
+		b.t.Fatalf("no batches followed one another")
 	}
 	b.jobs = append(b.jobs, held...)
 	sync(a, b)
 	wantSame(a, b)
+}
+
+func TestBatchesThatFollowOneAnotherLetDirectoriesBeReadAfterASecond(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("base", "base") })
+	b.follow(a, func() {
+		b.user().write("mine", "written meanwhile")
+		b.rep.Hinted(b.now, nil, true)
+	}, func() bool { return b.own() > 0 })
+}
+
+func TestBatchesThatFollowOneAnotherLetOtherChangesBeMadeAfterASecond(t *testing.T) {
+	for what, change := range map[string]func(u user){
+		"an edit":    func(u user) { u.write("base", "edited") },
+		"a deletion": func(u user) { u.remove("base") },
+		"a rename":   func(u user) { u.rename("base", "renamed") },
+	} {
+		t.Run(what, func(t *testing.T) {
+			a, b := pairOf(t, func(u user) { u.write("base", "base") })
+			was := b.disk.User().Stat("base")
+			b.follow(a, func() { b.hears(a, change) }, func() bool { return b.disk.User().Stat("base") != was })
+		})
+	}
 }
