@@ -151,6 +151,7 @@ func (j *joining) known(d *onDisk, e store.Entry) {
 	case isDir:
 		j.knownDir(d, e, path)
 	case d.looksAs(e.Stat):
+		r.readable(path) // it is another than the one that could not be read
 	default:
 		j.changed(d, e, path)
 	}
@@ -266,6 +267,7 @@ func (j *joining) appeared(e store.Entry, path zsync.Path) {
 }
 
 func (j *joining) symlink(e store.Entry, path zsync.Path) {
+	j.replica.readable(path)
 	if e.Target == "" || len(e.Target) > zsync.SymlinkBytesMax {
 		j.replica.problems.set(path, "symlink", fmt.Sprintf("target of %d octets, at most %d", len(e.Target), zsync.SymlinkBytesMax))
 		return

@@ -118,3 +118,36 @@ func TestANameThatADiskGivesToAnotherFileIsToldOfAndNothingIsLogged(t *testing.T
 		t.Errorf("%d events more while nobody did anything", len(b.log)-logged)
 	}
 }
+
+func TestWhatCouldNotBeReadIsNoProblemOnceAnotherHasItsName(t *testing.T) {
+	for what, another := range map[string]func(a, b *box){
+		"of another device": func(a, b *box) {
+			a.user().write("x", "of a")
+			a.scan()
+			b.learn(a, -1)
+			for len(b.rep.underWay.batches) == 0 {
+				if !b.run() {
+					b.pass(b.now.Add(batchWait))
+				}
+			}
+			b.run()
+		},
+		"a symlink": func(_, b *box) { b.user().symlink("x", "elsewhere") },
+	} {
+		a, b := pairOf(t, func(u user) { u.write("base", "base") })
+		b.failing = map[zsync.Path]error{"x": store.ErrNoSpace}
+		b.user().write("x", "of b")
+		b.rep.Hinted(b.now, nil, true)
+		for b.pass(b.now.Add(restFirst / 2)); len(b.status().Problems) == 0; {
+			b.run()
+		}
+		b.failing = nil
+		b.user().remove("x")
+		another(a, b)
+		sync(a, b)
+		wantSame(a, b)
+		if problems := b.status().Problems; len(problems) > 0 {
+			t.Errorf("%s: %v", what, problems)
+		}
+	}
+}
