@@ -70,14 +70,18 @@ func (r *Replica) knownIn(tx kv.Tx, dir uint64) []*onDisk {
 
 // retain drops what was found in a directory before and is not there any more.
 func (r *Replica) retain(l store.Listing) {
-	present := func(name zsync.Name) bool {
-		_, found := slices.BinarySearchFunc(l.Entries, string(name), func(e store.Entry, name string) int {
+	entry := func(name zsync.Name) (e store.Entry) { // none has no name
+		i, found := slices.BinarySearchFunc(l.Entries, string(name), func(e store.Entry, name string) int {
 			return strings.Compare(e.Name, name)
 		})
-		return found
+		if found {
+			e = l.Entries[i]
+		}
+		return e
 	}
+	present := func(name zsync.Name) bool { return entry(name).Name != "" }
 	r.findings.retain(l.Path, present)
-	r.retainFailed(l.Path, present)
+	r.retainFailed(l.Path, entry)
 	maps.DeleteFunc(r.scan.held, func(path zsync.Path, _ store.Entry) bool {
 		return path.Dir() == l.Path && !present(path.Base())
 	})
@@ -128,6 +132,7 @@ func (j *joining) known(d *onDisk, e store.Entry) {
 	}
 	isDir, path := e.Stat.Type == zsync.TypeDir, j.dir.Join(d.place.name)
 	if r.leavesKnown(j.tx, d, path) {
+		r.readable(path)
 		if !d.apart {
 			r.markTreeApart(j.tx, d)
 		}

@@ -133,12 +133,18 @@ func TestWhatCouldNotBeReadIsNoProblemOnceAnotherHasItsName(t *testing.T) {
 			b.run()
 		},
 		"a symlink": func(_, b *box) { b.user().symlink("x", "elsewhere") },
+		"a file, where it was in a directory": func(_, b *box) {
+			b.user().remove("dir/x")
+			b.user().remove("dir")
+			b.user().write("dir", "a file")
+		},
 	} {
 		a, b := pairOf(t, func(u user) { u.write("base", "base") })
-		b.failing = map[zsync.Path]error{"x": store.ErrNoSpace}
+		b.failing = map[zsync.Path]error{"x": store.ErrNoSpace, "dir/x": store.ErrNoSpace}
 		b.user().write("x", "of b")
+		b.user().write("dir/x", "of b, too")
 		b.rep.Hinted(b.now, nil, true)
-		for b.pass(b.now.Add(restFirst / 2)); len(b.status().Problems) == 0; {
+		for b.pass(b.now.Add(restFirst / 2)); len(b.status().Problems) < 2; {
 			b.run()
 		}
 		b.failing = nil

@@ -30,8 +30,8 @@ func (r *Replica) readable(path zsync.Path) {
 }
 
 // retainFailed forgets what could not be read and is not there any more, or lies in
-// what is not.
-func (r *Replica) retainFailed(dir zsync.Path, present func(name zsync.Name) bool) {
+// what is not, or is no directory now.
+func (r *Replica) retainFailed(dir zsync.Path, entry func(name zsync.Name) store.Entry) {
 	maps.DeleteFunc(r.scan.failed, func(path zsync.Path, _ time.Duration) bool {
 		if path == dir || !below(path, dir) && dir != "" {
 			return false
@@ -40,7 +40,7 @@ func (r *Replica) retainFailed(dir zsync.Path, present func(name zsync.Name) boo
 		for first.Dir() != dir {
 			first = first.Dir()
 		}
-		if present(first.Base()) {
+		if e := entry(first.Base()); e.Name != "" && (first == path || e.Stat.Type == zsync.TypeDir) {
 			return false
 		}
 		r.problems.clear(path, CodeUnreadable)
