@@ -75,3 +75,25 @@ func TestAFileThatIsNeverReadIsTriedAtLeastOnceAMinuteButNotMore(t *testing.T) {
 		t.Fatalf("%d tries in 30 minutes", n)
 	}
 }
+
+// What is a file by now, placed by zsync itself, is not hashed: nothing reads it.
+func TestNothingIsSaidOfADirectoryThatCouldNotBeReadOnceItIsAFile(t *testing.T) {
+	a, b := pairOf(t, func(u user) { u.write("d/x", "one") })
+	a.failing = map[zsync.Path]error{"d": syscall.EIO}
+	a.rep.Hinted(a.now, nil, true)
+	a.live(time.Minute)
+	if a.problem("d", "unreadable") == "" {
+		t.Fatalf("%+v", a.status())
+	}
+	b.user().remove("d")
+	b.user().write("d", "a file")
+	b.scan()
+	a.learn(b, -1)
+	a.live(time.Minute)
+	a.failing = nil
+	a.live(2 * time.Minute)
+	a.wantFile("d", "a file")
+	if p := a.status().Problems; len(p) != 0 || len(a.rep.scan.failed) != 0 {
+		t.Errorf("%+v, %v", p, a.rep.scan.failed)
+	}
+}
