@@ -33,6 +33,7 @@ func (r *reserve) Accept() (net.Conn, error) {
 	for {
 		conn, err := r.Listener.Accept()
 		if err == nil {
+			r.refill() // what could not be got back when it was used
 			return &reserved{Conn: conn, reserve: r}, nil
 		}
 		if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) || !r.release() {

@@ -46,33 +46,46 @@ func full(t *testing.T) {
 func TestADeviceThatMayOpenNoMoreFilesStillTellsItsStatus(t *testing.T) {
 	_, path := serving(t, &fake{})
 	for range 2 * reserveMax { // what is kept back is got back
-		ask, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		socket := newSocket(t)
 		t.Run("", func(t *testing.T) {
 			full(t)
-			wait := unix.NsecToTimeval(int64(takenTime))
-			err := errors.Join(unix.SetsockoptTimeval(ask, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait),
-				unix.Connect(ask, &unix.SockaddrUnix{Name: path}))
-			if err == nil {
-				_, err = unix.Write(ask, []byte("GET /v1/status HTTP/1.1\r\nHost: zsync\r\nConnection: close\r\n\r\n"))
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			var answer []byte
-			for part := make([]byte, 4096); ; {
-				n, err := unix.Read(ask, part)
-				if n <= 0 || err != nil {
-					break
-				}
-				answer = append(answer, part[:n]...)
-			}
-			if !strings.HasPrefix(string(answer), "HTTP/1.1 102 ") || !strings.Contains(string(answer), `"running":true`) {
-				t.Errorf("it answers %q", answer)
-			}
+			wantStatus(t, socket, path)
 		})
-		_ = unix.Close(ask)
+		wantStatus(t, newSocket(t), path) // there is room
+	}
+}
+
+func newSocket(t *testing.T) (socket int) {
+	t.Helper()
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(socket) })
+	return socket
+}
+
+// wantStatus asks for the status over a socket.
+func wantStatus(t *testing.T, socket int, path string) {
+	t.Helper()
+	wait := unix.NsecToTimeval(int64(takenTime))
+	err := errors.Join(unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait),
+		unix.Connect(socket, &unix.SockaddrUnix{Name: path}))
+	if err == nil {
+		_, err = unix.Write(socket, []byte("GET /v1/status HTTP/1.1\r\nHost: zsync\r\nConnection: close\r\n\r\n"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer []byte
+	for part := make([]byte, 4096); ; {
+		n, err := unix.Read(socket, part)
+		if n <= 0 || err != nil {
+			break
+		}
+		answer = append(answer, part[:n]...)
+	}
+	if !strings.HasPrefix(string(answer), "HTTP/1.1 102 ") || !strings.Contains(string(answer), `"running":true`) {
+		t.Errorf("it answers %q", answer)
 	}
 }
