@@ -180,7 +180,7 @@ func (h *HomeMachine) Status() (devices []DeviceStatus, inCircle bool) {
 // Status tells who is here and who tried to be.
 func (l *LinkMachine) Status() LinkStatus {
 	st := LinkStatus{
-		Attempts: l.strangers(), Offences: slices.Clone(l.offences.list), Parsed: l.node.Counters().Parsed,
+		Attempts: slices.Clone(l.knocks.list), Offences: slices.Clone(l.offences.list), Parsed: l.node.Counters().Parsed,
 		Ignored: l.ignored + int64(l.node.Counters().Refused), Queued: l.transfers.queued(),
 	}
 	for _, p := range l.node.Peers() {

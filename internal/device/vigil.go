@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/security"
 )
 
@@ -95,21 +94,10 @@ func (t *transfers) retry(now time.Time) {
 
 // knocked notes a stranger; it is none where its key is known, and is dialled back.
 func (l *LinkMachine) knocked(now time.Time, in Knocked) {
-	if l.admits(in.Key) {
+	l.knocks.add(now, in)
+	switch l.trust.Admit(in.Key) {
+	case security.DecisionPending, security.DecisionTrusted:
 		l.node.RetryKey(now, in.Key)
 		l.transfers.knocked(now, in.Key)
-		return
 	}
-	l.knocks.add(now, in)
-}
-
-// strangers are the attempts of those who still are: who knocked and was paired then
-// is none.
-func (l *LinkMachine) strangers() []Attempt {
-	return slices.DeleteFunc(slices.Clone(l.knocks.list), func(a Attempt) bool { return a.Why == "" && l.admits(a.Key) })
-}
-
-func (l *LinkMachine) admits(key zsync.Key) bool {
-	decision := l.trust.Admit(key)
-	return decision == security.DecisionPending || decision == security.DecisionTrusted
 }
