@@ -82,9 +82,9 @@ func summary(now time.Time, st control.Status, label string, rates *rate) progre
 		}
 		return progress{total.State, total.Label + ": " + toGo(now, total, togo, rates), total.Current}
 	}
-	state := stateWords(total.State)
-	if left > 0 && (total.Unread > 0 || total.State == device.StateInSync) {
-		total.State, state = stateBut, "in sync but for "+count(left, "item")
+	state, but := inSyncBut(total, left)
+	if but {
+		total.State = stateBut
 	}
 	return progress{total.State, fmt.Sprintf("%s: %s, %s, %s", total.Label, state, count(total.Files, "file"), octets(total.Bytes)), ""}
 }

@@ -212,15 +212,22 @@ func TestADeviceWhoseFolderIsOnAFullDiskSaysSoAndFetchesWhenThereIsRoom(t *testi
 	equal(t, laptop, box)
 }
 
-func TestAFolderOnAReadOnlyDiskIsHaltedAndLosesNothing(t *testing.T) {
-	t.Parallel()
-	var disk string
-	laptop, box := twoSides(t, func(dir string) {
+// bothWithADisk starts two devices that have a file in common; the folder of the box is on
+// a disk of its own.
+func bothWithADisk(t *testing.T) (laptop, box *side, disk string) {
+	t.Helper()
+	laptop, box = twoSides(t, func(dir string) {
 		disk = filepath.Join(dir, "box-data")
 		mountTmpfs(t, disk, 600<<20)
 	})
 	laptop.write("kept", "one")
 	startBoth(t, laptop, box)
+	return laptop, box, disk
+}
+
+func TestAFolderOnAReadOnlyDiskIsHaltedAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	laptop, box, disk := bothWithADisk(t)
 	box.kill()
 	must(t, unix.Mount("", disk, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	box.start()
@@ -237,13 +244,7 @@ func TestAFolderOnAReadOnlyDiskIsHaltedAndLosesNothing(t *testing.T) {
 
 func TestADiskCanBeMadeReadOnlyWhileTheDeviceRuns(t *testing.T) {
 	t.Parallel()
-	var disk string
-	laptop, box := twoSides(t, func(dir string) {
-		disk = filepath.Join(dir, "box-data")
-		mountTmpfs(t, disk, 600<<20)
-	})
-	laptop.write("kept", "one")
-	startBoth(t, laptop, box)
+	laptop, box, disk := bothWithADisk(t)
 	deadline := time.Now().Add(patience)
 	for err := error(unix.EBUSY); err != nil; err = unix.Mount("", disk, "", unix.MS_REMOUNT|unix.MS_RDONLY, "") {
 		if time.Now().After(deadline) {

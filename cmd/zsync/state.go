@@ -17,14 +17,20 @@ func stateWords(state string) string { return strings.ReplaceAll(state, "-", " "
 // in it was not looked at. It calls none in sync that holds what is not synced without
 // saying so.
 func folderState(st control.Status, f control.Folder) string {
-	left := leftOutOf(st, f)
-	switch {
-	case f.State == device.StateOffline:
+	if f.State == device.StateOffline {
 		return "not running"
-	case left > 0 && (f.Unread > 0 || f.State == device.StateInSync):
-		return "in sync but for " + count(left, "item")
 	}
-	return stateWords(f.State)
+	text, _ := inSyncBut(f, leftOutOf(st, f))
+	return text
+}
+
+// inSyncBut says how a folder is that holds so many items that are not synced, and
+// reports whether all else is in sync.
+func inSyncBut(f control.Folder, left int) (text string, but bool) {
+	if left > 0 && (f.Unread > 0 || f.State == device.StateInSync) {
+		return "in sync but for " + count(left, "item"), true
+	}
+	return stateWords(f.State), false
 }
 
 // leftOutOf counts what a folder holds that is not synced. What is a folder of its own
