@@ -29,6 +29,7 @@ type Context struct {
 // NewContext starts ZeroMQ and the ZAP handler, which lets nobody in before
 // [Context.SetTrusted]. It fails where libzmq was built without CURVE.
 func NewContext() (*Context, error) {
+	keepPages()
 	z, err := zmq.NewContext()
 	if err != nil {
 		return nil, fmt.Errorf("zeromq: %w", err)
