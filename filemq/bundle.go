@@ -44,6 +44,16 @@ func (b *bundle) put(req uint32, item BukkitItem, size int) {
 	b.cost += costOf(len(item.Data))
 }
 
+// putInPlace makes the frame of the only item around its data, which lies Headroom
+// octets into it.
+func (b *bundle) putInPlace(req uint32, item BukkitItem, frame []byte) {
+	appendBukkitItemHead(appendBukkitHead(frame[:0], req, 0), item)
+	b.frame = frame
+	b.count++
+	b.claim += costOf(len(item.Data))
+	b.cost += costOf(len(item.Data))
+}
+
 // sealed returns the frame with its count of items filled in.
 func (b *bundle) sealed() []byte {
 	binary.BigEndian.PutUint16(b.frame[bukkitHeadBytes-2:], uint16(b.count))

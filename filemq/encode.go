@@ -116,10 +116,13 @@ func appendBukkitHead(frame []byte, req uint32, count int) []byte {
 }
 
 func appendBukkitItem(frame []byte, item BukkitItem) []byte {
+	return append(appendBukkitItemHead(frame, item), item.Data...)
+}
+
+func appendBukkitItemHead(frame []byte, item BukkitItem) []byte {
 	frame = binary.BigEndian.AppendUint16(frame, item.Index)
 	frame = append(frame, octet(item.Compressed))
-	frame = binary.BigEndian.AppendUint32(frame, uint32(len(item.Data)))
-	return append(frame, item.Data...)
+	return binary.BigEndian.AppendUint32(frame, uint32(len(item.Data)))
 }
 
 func (c Noez) size() int { return headBytes + 6 + len(c.Items)*noezItemBytes }

@@ -157,6 +157,24 @@ func (r *serving) skipRefused() {
 // use the slice again. Data of another size than was asked for means that the
 // file changed. An answer to what is not being read is ignored.
 func (s *Session) Supplied(now time.Time, req uint32, index uint16, data []byte) {
+	s.supplied(now, req, index, data, nil)
+}
+
+// Headroom is how many octets the frame of an item that travels alone has before the
+// item's data: see [Session.SuppliedInPlace].
+const Headroom = bukkitHeadBytes + bukkitItemBytes
+
+// Alone reports whether an item of size octets travels in a frame of its own.
+func Alone(size int) bool { return size > bundledBytesMax }
+
+// SuppliedInPlace is [Session.Supplied] with data that lies Headroom octets into frame.
+// Where the item travels alone, and as it is, the frame itself is sent, and reported
+// to be: then it belongs to whoever takes it from [Output]. Else the data was copied.
+func (s *Session) SuppliedInPlace(now time.Time, req uint32, index uint16, frame []byte) (sent bool) {
+	return s.supplied(now, req, index, frame[Headroom:], frame)
+}
+
+func (s *Session) supplied(now time.Time, req uint32, index uint16, data, frame []byte) (inPlace bool) {
 	r := s.provider.returned(req, index)
 	switch {
 	case r == nil:
@@ -165,9 +183,10 @@ func (s *Session) Supplied(now time.Time, req uint32, index uint16, data []byte)
 	case len(data) != int(r.Items[index].Size):
 		s.refuse(now, r, index, CodeChanged)
 	default:
-		s.pack(now, r, index, data)
+		inPlace = s.pack(now, r, index, data, frame)
 	}
 	s.proceed(now)
+	return inPlace
 }
 
 // Refused answers a Read with the reason why there is no data. An answer to what
@@ -201,14 +220,19 @@ func (s *Session) refuse(now time.Time, r *serving, index uint16, code Code) {
 	s.sendComplete(now, r, b)
 }
 
-func (s *Session) pack(now time.Time, r *serving, index uint16, data []byte) {
+func (s *Session) pack(now time.Time, r *serving, index uint16, data, frame []byte) (inPlace bool) {
 	item := BukkitItem{Index: index, Data: data}
 	if r.Compress && s.agreed.compress {
 		item.Data, item.Compressed = s.zip.pack(data)
 	}
 	b := r.slots[index].bundle
-	b.put(r.Req, item, len(data))
+	if inPlace = frame != nil && b.planned == 1 && !item.Compressed; inPlace {
+		b.putInPlace(r.Req, item, frame)
+	} else {
+		b.put(r.Req, item, len(data))
+	}
 	s.sendComplete(now, r, b)
+	return inPlace
 }
 
 // sendComplete sends b once all its reads are back.

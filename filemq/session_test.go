@@ -1,6 +1,8 @@
 package filemq
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -163,5 +165,49 @@ func TestALargeItemTravelsAloneAmongSmallOnes(t *testing.T) {
 	got := sent(t, s.Output())
 	if len(got) != 2 || len(got[0].(Bukkit).Items) != 1 || got[0].(Bukkit).Items[0].Index != 1 || len(got[1].(Bukkit).Items) != 3 {
 		t.Errorf("sent %d frames", len(got))
+	}
+}
+
+func TestWhatIsSuppliedInPlaceTravelsLikeWhatIsCopied(t *testing.T) {
+	for _, size := range []int{1, bundledBytesMax, bundledBytesMax + 1, ItemBytesMax} {
+		data := bytes.Repeat([]byte{1, 2, 3, 4, 5}, size/5+1)[:size]
+		gimme := Gimme{Req: 1, Items: []Item{{Size: uint32(size)}, {Size: uint32(size)}}}
+		var frames [2][][]byte
+		for i := range frames {
+			s := opened(t, Config{}, capsOf(Config{}))
+			received(s, Nom{Credit: 4 << 20}, gimme)
+			s.Output()
+			for index := range uint16(2) {
+				frame := append(make([]byte, Headroom), data...)
+				if i == 0 {
+					s.Supplied(testTime, 1, index, data)
+					continue
+				}
+				if sent := s.SuppliedInPlace(testTime, 1, index, frame); sent != Alone(size) {
+					t.Errorf("%d octets: sent in place: %v", size, sent)
+				} else if !sent {
+					clear(frame)
+				}
+			}
+			frames[i] = s.Output().Send
+		}
+		if len(frames[0]) == 0 || !slices.EqualFunc(frames[0], frames[1], bytes.Equal) {
+			t.Errorf("%d octets: other frames", size)
+		}
+	}
+}
+
+func TestAFrameOfWhatChangedOrIsCompressedIsNotSentInPlace(t *testing.T) {
+	cfg := Config{Compress: true}
+	s := opened(t, cfg, capsOf(cfg))
+	received(s, Nom{Credit: 4 << 20}, Gimme{Req: 1, Compress: true, Items: []Item{{Size: ItemBytesMax}, {Size: ItemBytesMax}}})
+	if s.SuppliedInPlace(testTime, 1, 0, make([]byte, Headroom+ItemBytesMax)) {
+		t.Error("noughts were sent as they are")
+	}
+	if s.SuppliedInPlace(testTime, 1, 1, make([]byte, Headroom+ItemBytesMax-1)) {
+		t.Error("what became shorter was sent")
+	}
+	if got := sent(t, s.Output()); !got[0].(Bukkit).Items[0].Compressed || got[1].(Noez).Items[0].Code != CodeChanged {
+		t.Errorf("sent %v", got)
 	}
 }

@@ -47,6 +47,7 @@ type Dial struct {
 type Send struct {
 	Conn   Conn
 	Frames [][]byte
+	Done   func() // where set, called when the frames may be used again, if ever
 }
 
 // Node is one ZRE node, a deterministic machine: see the package comment. It is

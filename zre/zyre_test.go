@@ -83,7 +83,7 @@ func (z *zyre) send(p *zyrePeer, c Command) {
 		p.waiting = append(p.waiting, c.Frames())
 		return
 	}
-	z.out.Send = append(z.out.Send, Send{p.conn, c.Frames()})
+	z.out.Send = append(z.out.Send, Send{Conn: p.conn, Frames: c.Frames()})
 }
 
 func (z *zyre) Opened(now time.Time, c Conn) {
@@ -91,7 +91,7 @@ func (z *zyre) Opened(now time.Time, c Conn) {
 		if p.conn == c {
 			p.open = true
 			for _, frames := range p.waiting {
-				z.out.Send = append(z.out.Send, Send{c, frames})
+				z.out.Send = append(z.out.Send, Send{Conn: c, Frames: frames})
 			}
 			p.waiting = nil
 		}

@@ -177,6 +177,10 @@ type (
 		Req   uint32
 		Index uint16
 		Data  []byte
+		// Frame, where set, is the memory that Data ends in, filemq.Headroom octets before
+		// it: Data may be sent from where it is. Done is called then, once it was.
+		Frame []byte
+		Done  func()
 		Code  filemq.Code
 	}
 	// Disposed says that received data needs no memory any more: its credit returns.

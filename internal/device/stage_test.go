@@ -300,7 +300,17 @@ func withoutRelease(what any) any {
 		what.Release = nil
 		return what
 	case device.Supply:
-		return what.Parts
+		var parts []any
+		for _, p := range what.Parts {
+			parts = append(parts, []any{p.Req, p.Index, p.Data, p.Code})
+		}
+		return parts
+	case device.NetOrders:
+		var sends []any
+		for _, s := range what.Send {
+			sends = append(sends, []any{s.Conn, s.Frames})
+		}
+		return []any{what.Dial, sends, what.Hangup}
 	}
 	return what
 }

@@ -55,6 +55,7 @@ type session struct {
 	fm       *filemq.Session
 	requests map[uint32]*batch
 	pieces   map[zsync.SpaceID]*StagePieces // received in this turn
+	lent     map[*byte]func()               // what to call when these frames are sent, by their first octet
 }
 
 // batch is items of one content, or of many small ones, that are asked for
@@ -133,6 +134,7 @@ func (t *transfers) add(now time.Time, conn zre.Conn, record security.Record, di
 		conn: conn, peer: record.Device, key: record.Key, dialled: dialled,
 		fm:       filemq.NewSession(now, filemq.Config{WindowMax: windowBytesMax}, dialled),
 		requests: make(map[uint32]*batch), pieces: make(map[zsync.SpaceID]*StagePieces),
+		lent: make(map[*byte]func()),
 	}
 	t.sessions[conn], t.order = s, nil
 	return s
@@ -220,8 +222,9 @@ func (t *transfers) send(s *session, frames [][]byte) {
 	}
 	orders := NetOrders{Send: make([]zre.Send, len(frames))}
 	for i, frame := range frames {
-		orders.Send[i] = zre.Send{Conn: s.conn, Frames: [][]byte{frame}}
+		orders.Send[i] = zre.Send{Conn: s.conn, Frames: [][]byte{frame}, Done: s.lent[&frame[0]]}
 	}
+	clear(s.lent)
 	t.out = append(t.out, Effect{Address{Part: Transfer}, orders})
 }
 
@@ -255,10 +258,13 @@ func (t *transfers) supplied(now time.Time, in Supply) {
 		return
 	}
 	for _, part := range in.Parts {
-		if part.Code != 0 {
+		switch {
+		case part.Code != 0:
 			s.fm.Refused(now, part.Req, part.Index, part.Code)
-		} else {
+		case part.Frame == nil:
 			s.fm.Supplied(now, part.Req, part.Index, part.Data)
+		case s.fm.SuppliedInPlace(now, part.Req, part.Index, part.Frame):
+			s.lent[&part.Frame[0]] = part.Done
 		}
 	}
 	t.settle(now, s)

@@ -189,16 +189,23 @@ func itemOf(p store.Piece) device.Item {
 	return item
 }
 
-// read reads the pieces that a peer wants. What cannot be read is refused with
-// the reason. release gives the memory back.
+// read reads the pieces that a peer wants: one that travels alone into the memory that
+// it is sent from. What cannot be read is refused with the reason. release gives the
+// memory of the others back.
 func read(root *store.Root, parts []device.SpanPart) (out []device.SupplyPart, release func()) {
 	out = make([]device.SupplyPart, len(parts))
 	var memory borrowed
 	for _, p := range parts {
-		memory.left += int(p.Size)
+		if !filemq.Alone(int(p.Size)) {
+			memory.left += int(p.Size)
+		}
 	}
 	for i, p := range parts {
 		out[i] = device.SupplyPart{Req: p.Req, Index: p.Index}
+		if filemq.Alone(int(p.Size)) {
+			readAlone(root, p, &out[i])
+			continue
+		}
 		if out[i].Data = recent(root, p); out[i].Data != nil {
 			memory.left -= int(p.Size)
 			continue
@@ -209,6 +216,15 @@ func read(root *store.Root, parts []device.SpanPart) (out []device.SupplyPart, r
 		}
 	}
 	return out, memory.release
+}
+
+func readAlone(root *store.Root, p device.SpanPart, out *device.SupplyPart) {
+	out.Frame, out.Done = newFrame(filemq.Headroom + int(p.Size))
+	out.Data = out.Frame[filemq.Headroom:]
+	if err := root.Read(p.Span, p.Offset, out.Data); err != nil {
+		out.Done()
+		*out = device.SupplyPart{Req: p.Req, Index: p.Index, Code: codeFor(err)}
+	}
 }
 
 // borrowed is the memory that the items of one answer lie in, one behind the other.

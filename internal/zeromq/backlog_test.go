@@ -92,7 +92,7 @@ func TestMoreOctetsThanMayWaitForAPeerCloseIt(t *testing.T) {
 	must(t, err)
 	back := server.expect("hello")
 	for range 2 * queueBytesMax >> 20 {
-		server.Do(Orders{Send: []Send{{back, [][]byte{make([]byte, 1<<20)}}}})
+		server.Do(Orders{Send: []Send{{Conn: back, Frames: [][]byte{make([]byte, 1<<20)}}}})
 		time.Sleep(2 * time.Millisecond) // so that none waits in orders
 	}
 	if f := server.ended(back); !errors.Is(f.Err, ErrFull) {

@@ -21,7 +21,7 @@ func BenchmarkTransfer(b *testing.B) {
 
 func transfer(b *testing.B, size int, copied bool) {
 	server, client := acquainted(b, func(c *Config) {
-		c.Multipart, c.MessageBytesMax, c.copyReceive = false, largeBytes, copied
+		c.Multipart, c.MessageBytesMax, c.copies = false, largeBytes, copied
 	})
 	conn := client.call(server)
 	client.say(conn, "begin")
@@ -34,7 +34,7 @@ func transfer(b *testing.B, size int, copied bool) {
 	for received := 0; received < b.N; {
 		var o Orders
 		for ; sent < b.N && sent < received+window; sent++ {
-			o.Send = append(o.Send, Send{conn, [][]byte{frame}})
+			o.Send = append(o.Send, Send{Conn: conn, Frames: [][]byte{frame}})
 		}
 		client.Do(o)
 		for _, f := range <-server.Facts() {

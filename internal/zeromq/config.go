@@ -43,7 +43,7 @@ type Config struct {
 	// the link is made: see [RaiseFileLimit].
 	DescriptorsMax int
 
-	copyReceive bool // receive by the binding, for the test that both ways are equal
+	copies bool // send and receive by the binding, for the test that both ways are equal
 }
 
 func (c Config) withDefaults() Config {

@@ -24,6 +24,7 @@ type Context struct {
 	links  map[string]*Link
 	named  int
 	closed bool
+	lent   []*lent // of links that have ended before all of it was returned
 }
 
 // NewContext starts ZeroMQ and the ZAP handler, which lets nobody in before
@@ -109,8 +110,21 @@ func (c *Context) Close() error {
 		return fmt.Errorf("zeromq: %w", err)
 	}
 	<-c.doorDone
+	c.takeBack()
 	c.attempts.close()
 	return nil
+}
+
+// takeBack ends the loans of links that ended before libzmq was done with them. Now
+// that it has ended, all is returned.
+func (c *Context) takeBack() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.lent {
+		l.sweep()
+		l.close()
+	}
+	c.lent = nil
 }
 
 func (c *Context) recheck() {
@@ -153,4 +167,9 @@ func (c *Context) unregister(l *Link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.links, l.name)
+	if l.lent.sweep() {
+		c.lent = append(c.lent, l.lent)
+	} else {
+		l.lent.close()
+	}
 }

@@ -19,7 +19,7 @@ type dialled struct {
 	key      zsync.Key
 	identity []byte
 	peer     netip.AddrPort // zero while the name is looked up
-	waiting  [][][]byte     // messages, meanwhile
+	waiting  []Send         // messages, meanwhile
 	backlog  backlog
 	fd       int         // of the TCP connection
 	trusted  bool        // by the door, when it was last looked at
@@ -93,8 +93,8 @@ func (d *dialled) connect(peer netip.AddrPort) (err error) {
 	}
 	waiting := d.waiting
 	d.waiting, d.backlog = nil, backlog{}
-	for _, frames := range waiting {
-		d.send(frames)
+	for _, m := range waiting {
+		d.send(m)
 	}
 	return nil
 }
@@ -202,22 +202,22 @@ func (d *dialled) expire() {
 	}
 }
 
-func (d *dialled) send(frames [][]byte) {
+func (d *dialled) send(m Send) {
 	if d.socket == nil {
 		if len(d.waiting) == d.link.cfg.SendHWM {
 			d.fail(ErrFull)
 			return
 		}
-		d.waiting = append(d.waiting, frames)
+		d.waiting = append(d.waiting, m)
 	}
-	if d.backlog.sends(d.link.cfg.wireBytesOf(frames), d.carried) {
+	if d.backlog.sends(d.link.cfg.wireBytesOf(m.Frames), d.carried) {
 		d.fail(ErrFull)
 		return
 	}
 	if d.socket == nil {
 		return
 	}
-	switch err := writeFrames(d.socket, frames); {
+	switch err := d.link.write(d.socket, m); {
 	case err == nil:
 	case again(err):
 		d.fail(ErrFull)

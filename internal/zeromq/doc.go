@@ -86,7 +86,8 @@
 // Frames are received into buffers that [Link.Recycle] gives back, by a few
 // lines of cgo next to the binding, which has no such call: 3.8 CPU-s a GiB
 // instead of 4.8 with 1 MiB frames and CURVE, both ends together
-// (BenchmarkTransfer). The C library is told to keep the memory of messages
+// (BenchmarkTransfer). Long frames whose owner waits for them ([Send]) are lent to
+// libzmq where they lie, pinned, until it has encrypted them (lent.go). The C library is told to keep the memory of messages
 // (malloc.go): between two processes that is 1 CPU-s a GiB of page faults less.
 //
 // # What libzmq leaves open

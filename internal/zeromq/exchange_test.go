@@ -76,7 +76,7 @@ func TestAPeerThatLeavesIsClosedAfterItsLastMessage(t *testing.T) {
 	conn := client.call(server)
 	client.say(conn, "hello")
 	back := server.expect("hello")
-	client.Do(Orders{Send: []Send{{conn, octets("goodbye")}}, Hangup: []uint64{conn}})
+	client.Do(Orders{Send: []Send{{Conn: conn, Frames: octets("goodbye")}}, Hangup: []uint64{conn}})
 	server.expect("goodbye")
 	if f := server.ended(back); f.Kind != Closed || !errors.Is(f.Err, ErrLost) || f.Key != client.pair.key {
 		t.Fatalf("%+v", f)
@@ -93,7 +93,7 @@ func TestHangingUpAnIncomingConnectionDeliversWhatWasSentAndEndsItThere(t *testi
 	conn := client.call(server)
 	client.say(conn, "hello")
 	back := server.expect("hello")
-	server.Do(Orders{Send: []Send{{back, octets("goodbye")}}, Hangup: []uint64{back}})
+	server.Do(Orders{Send: []Send{{Conn: back, Frames: octets("goodbye")}}, Hangup: []uint64{back}})
 	client.expect("goodbye")
 	time.Sleep(20 * time.Millisecond) // the hang-up is carried out next after the message
 	client.say(conn, "too late")
@@ -128,7 +128,7 @@ func TestShutdownIsPromptWhilePeersAreSilentFloodedAndUnreachable(t *testing.T) 
 	client.say(conn, "hello")
 	back := server.expect("hello")
 	for range 50 {
-		server.Do(Orders{Send: []Send{{back, [][]byte{make([]byte, 1<<20)}}}})
+		server.Do(Orders{Send: []Send{{Conn: back, Frames: [][]byte{make([]byte, 1<<20)}}}})
 	}
 	client.dial("tcp://127.0.0.1:1", server.pair.key, nil)
 	client.dial("tcp://unknown.invalid:7001", server.pair.key, nil)
@@ -151,18 +151,18 @@ func TestBothWaysOfReceivingDeliverEqualFrames(t *testing.T) {
 		sent = append(sent, frame)
 	}
 	for _, plain := range []bool{false, true} {
-		server, client := acquainted(t, func(c *Config) { c.copyReceive, c.MessageBytesMax = plain, largeBytes })
+		server, client := acquainted(t, func(c *Config) { c.copies, c.MessageBytesMax = plain, largeBytes })
 		if _, copies := server.reader.(copyReader); copies != plain {
 			t.Fatalf("receives by %T", server.reader)
 		}
 		conn := client.call(server)
 		for range 3 { // the second and third time in recycled buffers
-			client.Do(Orders{Send: []Send{{conn, sent}}})
+			client.Do(Orders{Send: []Send{{Conn: conn, Frames: sent}}})
 			f := server.message()
 			if !slices.EqualFunc(f.Frames, sent, bytes.Equal) {
 				t.Fatalf("frames differ, plain %v", plain)
 			}
-			server.Do(Orders{Send: []Send{{f.Conn, sent}}})
+			server.Do(Orders{Send: []Send{{Conn: f.Conn, Frames: sent}}})
 			f = client.message()
 			if !slices.EqualFunc(f.Frames, sent, bytes.Equal) {
 				t.Fatalf("frames differ, plain %v", plain)

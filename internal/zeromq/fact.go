@@ -93,11 +93,13 @@ type Dial struct {
 }
 
 // Send sends one message. The frames are not copied until they are handed to
-// the operating system: nobody may change them any more. On a connection that
-// is gone it does nothing: its Closed is on the way.
+// the operating system: nobody may change them any more, or, where Done is set,
+// before it was called. On a connection that is gone it does nothing: its Closed is
+// on the way, and Done may never be called.
 type Send struct {
 	Conn   uint64
 	Frames [][]byte
+	Done   func() // by the link's goroutine: be quick
 }
 
 // outbox collects facts until the loop hands them over.

@@ -68,7 +68,7 @@ func TestAPeerThatDoesNotReadIsClosedAndOthersGoOn(t *testing.T) {
 	other.say(otherConn, "hello")
 	toOther := server.expect("hello")
 	for range 200 { // nobody takes the client's facts
-		server.Do(Orders{Send: []Send{{back, [][]byte{make([]byte, 1<<20)}}}})
+		server.Do(Orders{Send: []Send{{Conn: back, Frames: [][]byte{make([]byte, 1<<20)}}}})
 		time.Sleep(time.Millisecond)
 	}
 	if f := server.ended(back); !errors.Is(f.Err, ErrFull) {
@@ -101,7 +101,7 @@ func TestTooMuchOrderedForOneConnectionClosesIt(t *testing.T) {
 	back := server.expect("hello")
 	var sends []Send
 	for range queueBytesMax>>20 + 1 {
-		sends = append(sends, Send{back, [][]byte{make([]byte, 1<<20)}})
+		sends = append(sends, Send{Conn: back, Frames: [][]byte{make([]byte, 1<<20)}})
 	}
 	server.Do(Orders{Send: sends})
 	if f := server.ended(back); !errors.Is(f.Err, ErrFull) {

@@ -32,6 +32,8 @@ type Link struct {
 	watched  int                      // monitors made
 	reader   reader
 	pool     pool
+	lent     *lent
+	sweeping bool // a look at what is lent is planned
 	out      outbox
 	timers   timers
 	watching bool            // a look at what is held unread is planned
@@ -54,6 +56,7 @@ func (c *Context) Listen(cfg Config) (*Link, error) {
 		dialled:  map[uint64]*dialled{},
 		turn:     map[string]int{},
 		bySocket: map[*zmq.Socket]*dialled{},
+		lent:     newLent(cfg.copies),
 	}
 	if err := c.register(l); err != nil {
 		return nil, err
@@ -66,7 +69,7 @@ func (c *Context) Listen(cfg Config) (*Link, error) {
 }
 
 func (l *Link) open() error {
-	l.reader = newReader(&l.pool, l.cfg.copyReceive)
+	l.reader = newReader(&l.pool, l.cfg.copies)
 	var err error
 	if l.wake, err = l.inbox.open(l); err != nil {
 		return fmt.Errorf("zeromq: %w", err)

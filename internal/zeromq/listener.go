@@ -38,12 +38,12 @@ type incoming struct {
 	address  netip.Addr
 	text     string // of address
 	state    incomingState
-	identity []byte     // the routing id that it chose
-	route    string     // the same
-	tcp      *accepted  // nil when it has ended
-	since    time.Time  // of the arrival
-	ended    bool       // arrived, and its TCP connection has ended; its first message may still be read
-	held     [][][]byte // messages that wait: see contested
+	identity []byte    // the routing id that it chose
+	route    string    // the same
+	tcp      *accepted // nil when it has ended
+	since    time.Time // of the arrival
+	ended    bool      // arrived, and its TCP connection has ended; its first message may still be read
+	held     []Send    // messages that wait: see contested
 	backlog  backlog
 	usurper  bool // took the routing id of a connection of another key
 }

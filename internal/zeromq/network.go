@@ -94,7 +94,7 @@ func (n *Network) Do(o device.NetOrders) {
 		orders.Dial[i] = Dial{Conn: uint64(d.Conn), Endpoint: d.Endpoint, Key: d.Key, Identity: d.Identity}
 	}
 	for i, s := range o.Send {
-		orders.Send[i] = Send{Conn: uint64(s.Conn), Frames: s.Frames}
+		orders.Send[i] = Send{Conn: uint64(s.Conn), Frames: s.Frames, Done: s.Done}
 	}
 	for i, c := range o.Hangup {
 		orders.Hangup[i] = uint64(c)

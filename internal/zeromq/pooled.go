@@ -69,24 +69,33 @@ type pooledReader struct {
 // newReader returns a pooledReader, or a copyReader if that is asked for or if
 // this version of the binding hides libzmq's pointer elsewhere.
 func newReader(p *pool, plain bool) reader {
-	field, ok := reflect.TypeFor[zmq.Socket]().FieldByName("soc")
-	if plain || !ok || field.Type != reflect.TypeFor[unsafe.Pointer]() {
+	handle, found := handleOffset()
+	if plain || !found {
 		return copyReader{}
 	}
 	scrap := C.zsync_part_new()
 	if scrap == nil {
 		return copyReader{}
 	}
-	return &pooledReader{pool: p, handle: field.Offset, scrap: scrap}
+	return &pooledReader{pool: p, handle: handle, scrap: scrap}
+}
+
+// handleOffset finds where the binding keeps libzmq's pointer in its Socket.
+func handleOffset() (offset uintptr, found bool) {
+	field, ok := reflect.TypeFor[zmq.Socket]().FieldByName("soc")
+	return field.Offset, ok && field.Type == reflect.TypeFor[unsafe.Pointer]()
+}
+
+func socketOf(s *zmq.Socket, offset uintptr) unsafe.Pointer {
+	return *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(s), offset))
 }
 
 func (r *pooledReader) part(s *zmq.Socket, origin bool) (part, error) {
-	socket := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(s), r.handle))
 	var ask C.int
 	if origin {
 		ask = 1
 	}
-	if number := C.zsync_part_receive(r.scrap, socket, ask); number != 0 {
+	if number := C.zsync_part_receive(r.scrap, socketOf(s, r.handle), ask); number != 0 {
 		return part{}, zmq.Errno(syscall.Errno(number))
 	}
 	frame := r.pool.get(int(r.scrap.size))

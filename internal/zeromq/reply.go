@@ -7,29 +7,29 @@ import (
 )
 
 // send sends a message on c, now or when it is certain where it will go.
-func (n *listener) send(c *incoming, frames [][]byte) {
+func (n *listener) send(c *incoming, m Send) {
 	switch {
 	case c.state != open:
-	case c.backlog.sends(n.link.cfg.wireBytesOf(frames), c.carried):
+	case c.backlog.sends(n.link.cfg.wireBytesOf(m.Frames), c.carried):
 		n.fail(c, ErrFull)
 	default:
-		n.pass(c, frames)
+		n.pass(c, m)
 	}
 }
 
 // pass sends what has been counted.
-func (n *listener) pass(c *incoming, frames [][]byte) {
+func (n *listener) pass(c *incoming, m Send) {
 	switch {
 	case c.state != open:
 	case len(c.held) == 0 && !n.contested(c):
-		n.write(c, frames)
+		n.write(c, m)
 	case len(c.held) == n.link.cfg.SendHWM:
 		n.fail(c, ErrFull)
 	default:
 		if len(c.held) == 0 {
 			n.waiting = append(n.waiting, c)
 		}
-		c.held = append(c.held, frames)
+		c.held = append(c.held, m)
 	}
 }
 
@@ -67,16 +67,16 @@ func (n *listener) sendHeld() {
 		}
 		held := c.held
 		c.held = nil
-		for _, frames := range held {
-			n.pass(c, frames)
+		for _, m := range held {
+			n.pass(c, m)
 		}
 	}
 }
 
-func (n *listener) write(c *incoming, frames [][]byte) {
+func (n *listener) write(c *incoming, m Send) {
 	_, err := n.socket.SendBytes([]byte(c.route), zmq.DONTWAIT|zmq.SNDMORE)
 	if err == nil {
-		err = writeFrames(n.socket, frames)
+		err = n.link.write(n.socket, m)
 	}
 	switch {
 	case err == nil:

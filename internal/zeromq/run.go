@@ -71,6 +71,7 @@ func (l *Link) deliver(ctx context.Context) {
 
 // carryOut does what was left in the inbox.
 func (l *Link) carryOut() {
+	l.lent.sweep()
 	d := l.inbox.take()
 	for _, call := range d.calls {
 		call()
@@ -102,9 +103,9 @@ func (l *Link) send(s Send) {
 		}
 	}
 	if d := l.dialled[s.Conn]; d != nil {
-		d.send(s.Frames)
+		d.send(s)
 	} else if c := l.in.conns[s.Conn]; c != nil {
-		l.in.send(c, s.Frames)
+		l.in.send(c, s)
 	}
 }
 
@@ -221,18 +222,37 @@ func (l *Link) recycle(m message) {
 	}
 }
 
-// writeFrames sends the rest of a message without waiting.
-func writeFrames(s *zmq.Socket, frames [][]byte) error {
-	for i, frame := range frames {
+// write sends the rest of a message without waiting.
+func (l *Link) write(s *zmq.Socket, m Send) error {
+	if l.lent.takes(m) {
+		l.sweepSoon()
+		return l.lent.send(s, m)
+	}
+	for i, frame := range m.Frames {
 		flags := zmq.DONTWAIT
-		if i < len(frames)-1 {
+		if i < len(m.Frames)-1 {
 			flags |= zmq.SNDMORE
 		}
 		if _, err := s.SendBytes(frame, flags); err != nil {
 			return err
 		}
 	}
+	if m.Done != nil {
+		m.Done()
+	}
 	return nil
+}
+
+// sweepSoon has frames that are lent given back also when nothing else happens.
+func (l *Link) sweepSoon() {
+	if !l.sweeping {
+		l.sweeping = true
+		l.timers.after(lentEvery, func() {
+			if l.sweeping = false; l.lent.sweep() {
+				l.sweepSoon()
+			}
+		})
+	}
 }
 
 // shut closes everything, and waits for the goroutines that were started.
