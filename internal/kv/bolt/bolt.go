@@ -34,8 +34,9 @@ const (
 
 // Store is one open database file.
 type Store struct {
-	db      *bbolt.DB
-	damaged atomic.Bool
+	db       *bbolt.DB
+	damaged  atomic.Bool
+	resident resident
 }
 
 var _ kv.Store = (*Store)(nil)
@@ -71,6 +72,8 @@ func opened(path string, options *bbolt.Options) (*Store, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
+	s.resident.gauge = openGauge()
+	s.letGo() // bbolt has looked at every page
 	return s, nil
 }
 
@@ -117,7 +120,7 @@ var errUnchanged = errors.New("nothing changed")
 func (s *Store) Update(f func(kv.Tx) error) error {
 	err := s.guarded(func() error {
 		return s.db.Update(func(btx *bbolt.Tx) error {
-			t := &tx{bolt: btx}
+			t := &tx{store: s, bolt: btx}
 			if err := errors.Join(f(t), t.err); err != nil {
 				return err
 			}
@@ -139,7 +142,7 @@ func (s *Store) Update(f func(kv.Tx) error) error {
 func (s *Store) View(f func(kv.Tx) error) error {
 	return s.guarded(func() error {
 		return s.db.View(func(btx *bbolt.Tx) error {
-			t := &tx{bolt: btx}
+			t := &tx{store: s, bolt: btx}
 			return errors.Join(f(t), t.err)
 		})
 	})
@@ -147,6 +150,7 @@ func (s *Store) View(f func(kv.Tx) error) error {
 
 // Close implements [kv.Store].
 func (s *Store) Close() error {
+	defer s.resident.gauge.close()
 	if s.damaged.Load() {
 		return s.closeDamaged()
 	}
@@ -155,6 +159,7 @@ func (s *Store) Close() error {
 
 // tx remembers the buckets it has looked for: finding one costs a tree walk.
 type tx struct {
+	store   *Store
 	bolt    *bbolt.Tx
 	err     error
 	changed bool
@@ -220,6 +225,7 @@ func (b *bucket) find(key []byte) []byte {
 }
 
 func (t *tx) Get(bucket string, key []byte) []byte {
+	t.touch()
 	if b := t.bucket(bucket); b != nil {
 		return b.find(key)
 	}
@@ -231,6 +237,7 @@ func (t *tx) Put(bucket string, key, value []byte) {
 		t.Fail(err)
 		return
 	}
+	t.touch()
 	b := t.bucket(bucket)
 	if b == nil {
 		created, err := t.bolt.CreateBucket([]byte(bucket))
@@ -251,6 +258,7 @@ func (t *tx) Delete(bucket string, key []byte) {
 		t.Fail(kv.ErrReadOnly)
 		return
 	}
+	t.touch()
 	b := t.bucket(bucket)
 	if b == nil || b.find(key) == nil {
 		return
@@ -272,6 +280,7 @@ func (t *tx) Scan(bucket string, from []byte, yield func(key, value []byte) bool
 	}
 	defer func() { b.scanner = c }()
 	for key, value := c.Seek(from); key != nil; key, value = c.Next() {
+		t.touch()
 		if !yield(key, value) {
 			return
 		}
@@ -279,6 +288,7 @@ func (t *tx) Scan(bucket string, from []byte, yield func(key, value []byte) bool
 }
 
 func (t *tx) Seek(bucket string, from []byte) (key, value []byte) {
+	t.touch()
 	if b := t.bucket(bucket); b != nil {
 		return b.finder.Seek(from)
 	}
