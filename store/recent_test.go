@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/zsync/zsync"
@@ -43,12 +44,33 @@ func TestWhatIsKeptInMemoryIsBoundedAndForgotten(t *testing.T) {
 			kept = i + 1
 		}
 	}
-	if kept != 256 || r.TakeRecent(large) != nil {
+	if kept != 255 || r.TakeRecent(large) != nil {
 		t.Fatalf("%d small files in memory, want the first 16 MiB", kept)
 	}
 	last := r.hashed("last", []byte("y"))
 	r.ForgetRead()
 	if r.TakeRecent(last) != nil {
 		t.Fatal("it was not forgotten")
+	}
+}
+
+func TestTheSmallestFilesKeptInMemoryAreBoundedInNumber(t *testing.T) {
+	r := newRoot(t)
+	contents := make([]zsync.Digest, 1<<17)
+	for i := range contents {
+		contents[i] = r.hashed("f", fmt.Append(nil, i))
+	}
+	kept := 0
+	for _, c := range contents {
+		if r.TakeRecent(c) != nil {
+			kept++
+		}
+	}
+	if kept == 0 || kept > 1<<16 {
+		t.Fatalf("%d files of a few octets in memory, want no more than 16 MiB hold with what is said of them", kept)
+	}
+	again := r.hashed("f", []byte("room was given back"))
+	if r.TakeRecent(again) == nil {
+		t.Fatal("what was taken still counts")
 	}
 }
