@@ -16,6 +16,32 @@ const turnInputsMax = 256
 // say, and what the disk has done, does not wait behind a flood.
 const turnHeardMax = 32
 
+// turnWeightMax is how much one turn takes of what takes long, as weight counts it:
+// about 20 ms of work. Whoever asks between two turns waits no longer, however many
+// directories have been read meanwhile.
+const turnWeightMax = 8192
+
+// What weighs as much as an entry of a directory, which weighs 1: of a file that was
+// hashed, and is logged too, an eighth; of the log so many octets, some 100 of which
+// are an operation.
+const (
+	hashedWeight = 8
+	heardOctets  = 64
+)
+
+// weight is how long an input takes a folder's machine, about.
+func weight(what any) int {
+	switch in := what.(type) {
+	case Listed:
+		return len(in.Listing.Entries)
+	case Hashed:
+		return hashedWeight * len(in.Results)
+	case Heard:
+		return len(in.Body) / heardOctets
+	}
+	return 0
+}
+
 // machine is what a loop steps. The four machines differ in what they are told,
 // not in how they are run.
 type machine interface {
@@ -175,12 +201,12 @@ func (l *loop) turn() (more bool, err error) {
 }
 
 // next takes from the queue what the next turn is about: what came first, but of
-// each device no more than its share.
+// each device no more than its share, and no more than one turn has time for.
 func (l *loop) next() (in []any) {
 	shares := make(map[zsync.Key]int)
 	var passed []any
 	i := 0
-	for ; i < len(l.queue) && len(in) < turnInputsMax; i++ {
+	for weighs := 0; i < len(l.queue) && len(in) < turnInputsMax && weighs < turnWeightMax; i++ {
 		what := l.queue[i]
 		if said, ok := what.(Heard); ok {
 			if shares[said.From.Curve]++; shares[said.From.Curve] > turnHeardMax {
@@ -189,6 +215,7 @@ func (l *loop) next() (in []any) {
 			}
 		}
 		in = append(in, what)
+		weighs += weight(what)
 	}
 	if l.queue = l.queue[i:]; len(passed) > 0 {
 		l.queue = append(passed, l.queue...)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/zsync/zsync/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -154,6 +156,39 @@ func TestWhatGathersIsHandedOverInTurnsOfLimitedSize(t *testing.T) {
 			t.Errorf("%d effects of %d", len(c.effects()), posts)
 		}
 	})
+}
+
+func TestATurnTakesNoMoreThanItHasTimeForSoThatNobodyWaitsLong(t *testing.T) {
+	listed := Listed{store.Listing{Entries: make([]store.Entry, 1000)}}
+	huge := Listed{store.Listing{Entries: make([]store.Entry, 5*turnWeightMax)}}
+	hashed := Hashed{make([]store.Hashed, 256)}
+	heard := Heard{Body: make([]byte, 512<<10)}
+	for name, test := range map[string]struct {
+		what  any
+		turns []int
+	}{
+		"directories":      {listed, []int{9, 9, 9, 9, 4}},
+		"a huge directory": {huge, slices.Repeat([]int{1}, 40)},
+		"hashed files":     {hashed, slices.Repeat([]int{4}, 10)},
+		"events":           {heard, slices.Repeat([]int{1}, 40)},
+		"small things":     {Flushed{}, []int{40}},
+	} {
+		_ = inBubble(t, func(l *loop, c *clockwork) {
+			l.call(func() { // nothing is turned meanwhile
+				for range 40 {
+					l.post(test.what)
+				}
+			})
+			synctest.Wait()
+			var sizes []int
+			for _, turn := range c.turns() {
+				sizes = append(sizes, turn.in)
+			}
+			if !slices.Equal(sizes, test.turns) {
+				t.Errorf("%s: turns of %v, want %v", name, sizes, test.turns)
+			}
+		})
+	}
 }
 
 func TestACallRunsBetweenTwoTurnsAndWakesNobody(t *testing.T) {
