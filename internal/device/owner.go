@@ -130,7 +130,7 @@ func (r *Running) start(order OpenFolder) (*runningFolder, []Effect, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, opened.close())
 	}
-	f := &runningFolder{reg: order.Registration, machine: m, loop: newLoop(m, time.Now, r.deliver), opened: opened}
+	f := &runningFolder{reg: order.Registration, machine: m, loop: newLoop(&folderLoop{FolderMachine: m}, time.Now, r.deliver), opened: opened}
 	f.loop.name = fmt.Sprintf("the folder %q", order.Label)
 	return f, effects, nil
 }

@@ -58,9 +58,9 @@ type PeerStatus struct {
 	Session    filemq.Counters
 }
 
-// Snapshot gathers what each machine knows, each between two of its turns. A folder
-// that does not answer in time is told of as halted; where it is the device itself,
-// the error is a [Busy].
+// Snapshot gathers what each machine knows, each between two of its turns, and of a
+// folder whose turn takes long what was before it. One that does not answer in time is
+// told of as halted; where it is the device itself, the error is a [Busy].
 func (r *Running) Snapshot() (Snapshot, error) {
 	folders, halted := r.kept()
 	parts := make([]func(*Snapshot), 2+len(folders))
@@ -147,14 +147,7 @@ func (r *Running) linkPart() func(*Snapshot) {
 
 // part is that of a folder. One that is closed or cannot be read adds nothing.
 func (f *runningFolder) part() func(*Snapshot) {
-	type told struct {
-		status FolderStatus
-		err    error
-	}
-	t, err := ask(f.loop, statusTime, func() (t told) {
-		t.status, t.err = f.machine.Status()
-		return t
-	})
+	t, err := f.stands()
 	var busy *Busy
 	switch {
 	case errors.As(err, &busy):

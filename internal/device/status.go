@@ -44,6 +44,8 @@ type FolderStatus struct {
 	Why      string            // it is halted
 	Missing  []replica.Problem // paths whose bytes no connected device has, the first of them
 	watch    string
+	silenced bool // for a moment: it waits for confirmation before it may write
+	rootLost bool
 }
 
 // DeviceStatus is how far another device is with a folder.
@@ -113,19 +115,32 @@ func rootMissing(dir string) string {
 
 // Status is called between two turns, by whoever steps the machine.
 func (f *FolderMachine) Status() (FolderStatus, error) {
-	st := f.status
-	st.Label, st.Dir, st.Role, st.Space = string(f.cfg.Label), f.cfg.Dir, f.cfg.Role, f.cfg.Space
-	st.Resumed, st.Reused, st.Member, st.Watch = f.fetch.resumed, f.fetch.reused, f.space.member, st.watch
+	st := f.brief()
 	err := f.store.View(func(tx kv.Tx) error {
 		st.Devices = f.space.devices(tx)
 		st.Held = f.held(tx)
 		st.Missing = f.missing(tx)
 		return nil
 	})
+	st.judge()
+	return st, err
+}
+
+// brief is what of a status is not read from the database, and not judged yet.
+func (f *FolderMachine) brief() FolderStatus {
+	st := f.status
+	st.Label, st.Dir, st.Role, st.Space = string(f.cfg.Label), f.cfg.Dir, f.cfg.Role, f.cfg.Space
+	st.Resumed, st.Reused, st.Member, st.Watch = f.fetch.resumed, f.fetch.reused, f.space.member, st.watch
+	st.silenced, st.rootLost = f.space.waiting, f.rootLost
+	return st
+}
+
+// judge says in one word how things stand.
+func (st *FolderStatus) judge() {
 	switch {
-	case f.rootLost:
-		st.State, st.Why = StateHalted, rootMissing(f.cfg.Dir)
-	case !st.Member || f.space.waiting:
+	case st.rootLost:
+		st.State, st.Why = StateHalted, rootMissing(st.Dir)
+	case !st.Member || st.silenced:
 		st.State = StateWaiting
 	case len(st.Held) > 0:
 		st.State = StateHeld
@@ -138,7 +153,6 @@ func (f *FolderMachine) Status() (FolderStatus, error) {
 	default:
 		st.State = StateInSync
 	}
-	return st, err
 }
 
 // devices tells how far the other members are, as far as this device knows.

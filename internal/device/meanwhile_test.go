@@ -1,0 +1,93 @@
+package device
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/kv"
+)
+
+// slowStore is a database whose commits take long while it is told to.
+type slowStore struct {
+	kv.Store
+	takes time.Duration
+}
+
+func (s *slowStore) Update(f func(kv.Tx) error) error {
+	err := s.Store.Update(f)
+	time.Sleep(s.takes)
+	return err
+}
+
+// turning runs a folder that is in sync, one of two copies, with commits that take so
+// long once it has something to do, and asks how it stands while it does it.
+func turning(t *testing.T, takes time.Duration, do func(f *runningFolder)) {
+	t.Helper()
+	w := newTwoCopies(t)
+	w.run(time.Minute)
+	machine := w.copies[0].machine
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		slow := &slowStore{Store: machine.store}
+		machine.store = slow
+		clock := func() time.Time { return w.now.Add(time.Since(began)) }
+		f := &runningFolder{machine: machine, loop: newLoop(&folderLoop{FolderMachine: machine}, clock, func([]Effect) {})}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- f.loop.run(ctx) }()
+		synctest.Wait()
+		slow.takes = takes
+		f.loop.post(Hinted{Dirs: []zsync.Path{""}})
+		synctest.Wait()
+		do(f)
+		slow.takes = 0
+		cancel()
+		must(t, <-ended)
+	})
+}
+
+func TestAStatusDoesNotWaitForALongTurn(t *testing.T) {
+	turning(t, 5*time.Second, func(f *runningFolder) {
+		began := time.Now()
+		said, err := f.stands()
+		must(t, err)
+		if waited := time.Since(began); waited != promptTime {
+			t.Errorf("after %v", waited)
+		}
+		if st := said.status; st.State != StateSyncing || st.Settled || st.Replica.Files == 0 || len(st.Devices) != 1 {
+			t.Errorf("in the middle of a turn: %+v", st)
+		}
+		time.Sleep(10 * time.Second)
+		said, err = f.stands()
+		if err != nil || said.status.Replica.Files == 0 {
+			t.Errorf("afterwards: %+v, %v", said.status, err)
+		}
+		if f.before() != nil {
+			t.Error("what was before a turn is said after it")
+		}
+	})
+}
+
+func TestAFolderWhoseTurnDoesNotEndIsSaidToBeBusy(t *testing.T) {
+	turning(t, time.Hour, func(f *runningFolder) {
+		time.Sleep(statusTime)
+		began := time.Now()
+		if _, err := f.stands(); err == nil {
+			t.Error("what was before a turn that hangs is still said")
+		}
+		if waited := time.Since(began); waited != statusTime {
+			t.Errorf("after %v", waited)
+		}
+	})
+}
+
+func TestAShortTurnIsWaitedForSoThatItsEndIsSeen(t *testing.T) {
+	turning(t, promptTime/2, func(f *runningFolder) {
+		if _, err := f.stands(); err != nil || f.before() != nil {
+			t.Errorf("asked in the middle of it: %v", err)
+		}
+	})
+}
