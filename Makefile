@@ -4,7 +4,11 @@
 #   make demo     three devices on this machine, real photographs, broken on purpose (DIR=~/Pictures for your own)
 #   make test     every test, with real sockets and the race detector
 #   make check    format, vet, staticcheck, architecture, tidy: under a minute
-#   make bench    against rsync over ssh
+#   make bench    ROWS (W1 to W10, all but 1M) against rsync over ssh: a table, and the plots in
+#                 docs/plots. 25 minutes; 11 GiB free in TMPDIR; as root also W10, and octets on
+#                 the wire. Else nothing should run. One row:  make bench ROWS=W4
+#                 A million files, ten minutes:  make bench ROWS=1M
+#                 Quick and rough:  go run ./scripts/bench -scale 20
 #   make hostile  strangers and a hostile device against a real one: what it takes of memory and descriptors
 #   make fuzz     each fuzz target for FUZZTIME, and random histories that no run has had before
 #   make simulate OPS operations of five simulated devices to which everything happens
@@ -22,6 +26,7 @@ ROUNDS   ?= 60
 OPS      ?= 1000000
 FIRST    ?= 0
 DIR      ?=
+ROWS     ?=
 GO       ?= go
 
 # The packages with goroutines are tested with the race detector; in the others,
@@ -64,7 +69,7 @@ check: deps
 
 bench: build
 	@scripts/deps bench
-	$(GO) run ./scripts/bench -zsync bin/zsync
+	$(GO) run ./scripts/bench -zsync bin/zsync -record docs/plots -only '$(ROWS)'
 
 hostile: deps
 	ZSYNC_HOSTILE=1 $(GO) test -count=1 -timeout 10m -v -run 'TestStrangers|TestADeviceOfTheCircleThatLies' ./cmd/zsync
