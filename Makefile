@@ -5,7 +5,7 @@
 #   make test     every test, with real sockets and the race detector
 #   make check    format, vet, staticcheck, architecture, tidy: under a minute
 #   make bench    ROWS (W1 to W10, all but 1M) against rsync over ssh: a table, and the plots in
-#                 docs/plots. 25 minutes; 11 GiB free in TMPDIR; as root also W10, and octets on
+#                 docs/plots. 25 minutes; 9 GiB free in TMPDIR; as root also W10, and octets on
 #                 the wire. Else nothing should run. One row:  make bench ROWS=W4
 #                 A million files, ten minutes:  make bench ROWS=1M
 #                 Quick and rough:  go run ./scripts/bench -scale 20

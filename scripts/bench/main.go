@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 )
 
 func main() {
@@ -39,7 +40,7 @@ func benchmark() error {
 	flag.Var(&out.json, "json", "print JSON, or with -json=`FILE` write it there beside the table")
 	flag.StringVar(&out.record, "record", "", "the `DIR` whose bench.json takes the rows of this run, with the plots drawn from it")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	chosen, err := choose(*only)
 	if err != nil {

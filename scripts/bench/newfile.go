@@ -36,7 +36,7 @@ func newFiles(r *run) (sample, error) {
 		if err := r.appears(filepath.Join(p.copy, name), newOctets); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		all = append(all, float64(time.Since(began).Microseconds())/1000)
+		all = append(all, milliseconds(time.Since(began)))
 	}
 	return sample{took: all}, errors.Join(same(p.tree, p.copy), p.stop())
 }

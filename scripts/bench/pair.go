@@ -61,7 +61,12 @@ func (p *pair) again() error {
 func (p *pair) stop() error { return errors.Join(p.laptop.stop(), p.box.stop()) }
 
 // inSync waits until the box has committed all that the laptop has.
-func (p *pair) inSync() error { return p.box.holds(p.r.ctx, p.files, pollEvery) }
+func (p *pair) inSync() error { return p.holds(p.box) }
+
+func (p *pair) holds(s *side) error {
+	_, err := s.holds(p.r.ctx, p.files, pollEvery)
+	return err
+}
 
 // cpu is what both have computed since they were started.
 func (p *pair) cpu() float64 { return p.laptop.cpu() + p.box.cpu() }
@@ -73,7 +78,7 @@ func (r *run) settled(s source) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = errors.Join(p.start(), p.inSync(), p.laptop.holds(r.ctx, p.files, pollEvery))
+	err = errors.Join(p.start(), p.inSync(), p.holds(p.laptop))
 	if err != nil {
 		return nil, errors.Join(err, p.stop())
 	}

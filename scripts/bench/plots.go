@@ -60,7 +60,7 @@ func lossyPlot(all []result) []byte {
 		return nil
 	}
 	g := group(*r, "share of the link")
-	g.Values = g.Values[:2]
+	g.Label, g.Values = "one file of 64 MiB", g.Values[:2]
 	return plot.Bars{
 		Title: "Use of 100 Mbit/s at 20 ms and 0.5 % loss: more is better", X: plot.Axis{Label: "% of the link"},
 		Series: []string{"zsync", "rsync over ssh"}, Groups: []plot.Group{g},
@@ -100,7 +100,7 @@ func smallFilesPlot(all []result) []byte {
 		rsync.Points = append(rsync.Points, plot.Point{X: float64(files), Y: median(f.Rsync)})
 	}
 	return plot.Lines{
-		Title: "Small files: time grows with their number, and no faster",
+		Title: "Seconds until the other side has them, by their number",
 		X:     plot.Axis{Label: "files of 1 to 8 KiB"}, Y: plot.Axis{Label: "seconds, medians"},
 		Series: []plot.Series{zsync, rsync},
 	}.SVG()

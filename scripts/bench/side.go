@@ -101,22 +101,29 @@ func (s *side) memory(which string) float64 { return memory(s.process.Process.Pi
 func (s *side) client() *control.Client { return control.Dial(filepath.Join(s.home, "control")) }
 
 // holds waits until the folder is in sync with that many files, and asks so often.
-func (s *side) holds(ctx context.Context, files int64, every time.Duration) error {
+// It returns how long each answer took, in milliseconds.
+func (s *side) holds(ctx context.Context, files int64, every time.Duration) (answers []float64, err error) {
 	client := s.client()
 	var last control.Status
-	err := until(ctx, every, func() bool {
+	err = until(ctx, every, func() bool {
+		asked := time.Now()
 		st, err := client.Status(ctx)
-		last = st
-		return err == nil && slices.ContainsFunc(st.Folders, func(f control.Folder) bool {
+		if err != nil {
+			return false // it does not listen yet
+		}
+		last, answers = st, append(answers, milliseconds(time.Since(asked)))
+		return slices.ContainsFunc(st.Folders, func(f control.Folder) bool {
 			return f.Files == files && f.State == device.StateInSync
 		})
 	})
 	if err != nil {
 		text, _ := os.ReadFile(s.log)
-		return fmt.Errorf("not in sync: %w: %+v\n%s", err, last.Folders, text)
+		return nil, fmt.Errorf("not in sync: %w: %+v\n%s", err, last.Folders, text)
 	}
-	return nil
+	return answers, nil
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // until asks again and again until something is so, for as long as patience lasts.
 func until(ctx context.Context, every time.Duration, so func() bool) error {

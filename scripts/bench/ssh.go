@@ -48,12 +48,18 @@ func (s *sshServer) configure() error {
 	}
 	config := fmt.Sprintf("Port %s\nListenAddress %s\nHostKey %s\nAuthorizedKeysFile %s\nStrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\n",
 		s.port, s.host, filepath.Join(s.dir, "host"), filepath.Join(s.dir, "user.pub"))
-	return errors.Join(os.WriteFile(filepath.Join(s.dir, "config"), []byte(config), 0o600), os.MkdirAll("/run/sshd", 0o755))
+	if os.Geteuid() == 0 {
+		// Where it parts with its rights, which nobody else's has to.
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(s.dir, "config"), []byte(config), 0o600)
 }
 
 // shell is the remote shell of rsync.
 func (s *sshServer) shell() string {
-	return fmt.Sprintf("ssh -p %s -i %s -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
+	return fmt.Sprintf("ssh -p %s -i %s -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes",
 		s.port, filepath.Join(s.dir, "user"))
 }
 

@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 )
 
-const line = "%-38s %-4s %8s %22s %22s %6s %6s %9s  %s\n"
+const line = "%-38s %-4s %8s %24s %24s %6s %6s %9s  %s\n"
 
 // table prints results for people: medians, with the least and the most of the runs.
 func table(out io.Writer, all []result) {
@@ -16,10 +17,13 @@ func table(out io.Writer, all []result) {
 			fmt.Fprintf(out, "  (%s)\n", r.Note)
 		}
 		if r.Skipped != "" {
-			fmt.Fprintf(out, "  %s\n", r.Skipped)
-			continue
+			why, _, _ := strings.Cut(r.Skipped, "\n")
+			fmt.Fprintf(out, "  %s\n", why)
 		}
 		for _, f := range r.Figures {
+			if len(f.Zsync)+len(f.Rsync) == 0 {
+				continue
+			}
 			fmt.Fprintf(out, line, "  "+f.Name, f.Unit, goal(f), spread(f.Zsync), spread(f.Rsync),
 				known(f.ofRsync()), known(f.GoalOfRsync), known(median(f.Fsync)), r.verdict(f))
 		}
