@@ -26,3 +26,22 @@ func BenchmarkMerge(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(all)), "µs/event")
 }
+
+func BenchmarkCodec(b *testing.B) {
+	e := Envelope{Header: make([]byte, 400), Sig: make([]byte, 64), Body: make([]byte, 20<<10)}
+	data := e.Encode()
+	b.Run("encode", func(b *testing.B) {
+		b.SetBytes(int64(len(data)))
+		for b.Loop() {
+			e.Encode()
+		}
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.SetBytes(int64(len(data)))
+		for b.Loop() {
+			if _, err := DecodeEnvelope(data); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
