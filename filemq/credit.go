@@ -39,18 +39,23 @@ func (w *window) dispose(cost int64) {
 	w.disposed += cost
 }
 
-// due returns the NOM that is to be sent now. Credit is given back a quarter of
-// the window at a time: once all that came is disposed of, the peer then has
+// owed returns the credit that can be granted now. Credit is given back when a
+// quarter of the window is free: once all that came is disposed of, the peer then has
 // more than three quarters, and so enough for one of the largest items.
-func (w *window) due() (grant Nom, ok bool) {
+func (w *window) owed() (credit int64) {
 	free := w.size - (w.granted - w.disposed)
 	if free < max(w.size/4, 1) {
-		return Nom{}, false
+		return 0
 	}
-	grant = Nom{Credit: uint64(free), Sequence: w.noms}
-	w.granted += free
+	return free
+}
+
+// grant returns the NOM by which the peer hears of credit.
+func (w *window) grant(credit int64) Nom {
+	nom := Nom{Credit: uint64(credit), Sequence: w.noms}
+	w.granted += credit
 	w.noms++
-	return grant, true
+	return nom
 }
 
 // purse is the provider's end. left is credit that nothing has a claim on;

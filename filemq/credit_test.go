@@ -85,8 +85,8 @@ func (l *ledger) draw(t *rapid.T, from *[]int64) (cost int64, ok bool) {
 }
 
 func (l *ledger) grant() {
-	if grant, ok := l.window.due(); ok {
-		l.noms = append(l.noms, grant)
+	if credit := l.window.owed(); credit > 0 {
+		l.noms = append(l.noms, l.window.grant(credit))
 	}
 }
 
@@ -261,7 +261,7 @@ func TestDisposingOfMoreThanCamePanics(t *testing.T) {
 		}
 	}()
 	w := window{size: windowMin}
-	w.due()
+	w.grant(w.owed())
 	w.receive(100)
 	w.dispose(101)
 }

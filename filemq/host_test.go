@@ -34,6 +34,7 @@ type connection struct {
 	earned   int64     // credit in NOMs received
 	sent     int64     // cost of BUKKITs sent
 	disposed int64
+	rations  bool // it is planned that more is shared out
 }
 
 func newHost(w *world, cfg Config, dials bool) *host {
@@ -57,6 +58,7 @@ func (h *host) carryOut() {
 	if w.chance(20) { // it looks at every item
 		checkSession(w.t, h.session)
 	}
+	h.ration()
 	out := h.session.Output()
 	for _, frame := range out.Send {
 		h.transmit(frame)
@@ -72,6 +74,24 @@ func (h *host) carryOut() {
 		w.after(h.arrival.Sub(w.now), w.disconnect)
 	case h.ask() || h.meddle():
 		h.carryOut()
+	}
+}
+
+// ration shares out some of what may be shared out, and the rest later.
+func (h *host) ration() {
+	w := h.world
+	for h.cfg.Rationed && h.session.Next() > 0 && !w.chance(100) {
+		h.session.Order()
+	}
+	if credit := h.session.Owed(); h.cfg.Rationed && credit > 0 && !w.chance(100) {
+		h.session.Grant(w.now, 1+w.random.Int64N(credit))
+	}
+	if !h.rations && h.session.Next()+h.session.Owed() > 0 {
+		h.rations = true
+		w.after(time.Millisecond, func() {
+			h.rations = false
+			h.carryOut()
+		})
 	}
 }
 

@@ -68,6 +68,9 @@ type Config struct {
 	// lets be compressed and that shrink by a twentieth or more. It costs more
 	// time than a local network does.
 	Compress bool
+	// Rationed leaves it to the caller to order reads and to give credit, with
+	// Order and Grant. Default: both are done as soon as they can be.
+	Rationed bool
 }
 
 func (c Config) withDefaults() Config {

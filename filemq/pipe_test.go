@@ -27,6 +27,7 @@ func TestEverythingArrivesWhateverHappens(t *testing.T) {
 			Window:   rapid.SampledFrom([]int64{1, 3 << 20, 0}).Draw(t, "window"),
 			QueueMax: rapid.SampledFrom([]int{RequestItemsMax, 0}).Draw(t, "queue"),
 			Compress: rapid.Bool().Draw(t, "compress"),
+			Rationed: rapid.Bool().Draw(t, "rationed"),
 		})
 		number := uint64(0)
 		for _, h := range w.hosts {

@@ -113,21 +113,26 @@ func (p *provider) enter(r *serving) {
 // their reads. When the next one has to wait for credit, so do all others: a
 // smaller item that overtook it would starve it.
 func (s *Session) orderReads() {
+	for s.Next() > 0 {
+		s.orderRead(s.provider.queue.next())
+	}
+}
+
+// orderRead orders the read of a request's next item, for which there is credit.
+func (s *Session) orderRead(r *serving) {
 	p := &s.provider
-	for r := p.queue.next(); r != nil; r = p.queue.next() {
-		item := &r.Items[r.next]
-		if !p.purse.reserve(costOf(int(item.Size))) {
-			return
-		}
-		s.out.Reads = append(s.out.Reads, Read{
-			Req: r.Req, Index: uint16(r.next), Space: r.Space, Of: r.Of,
-			Hash: item.Hash, Lists: r.Lists, Offset: item.Offset, Size: item.Size,
-		})
-		r.plan(int(item.Size))
-		p.queue.picked()
-		if r.next == len(r.slots) {
-			p.queue.remove(r)
-		}
+	item := &r.Items[r.next]
+	if !p.purse.reserve(costOf(int(item.Size))) {
+		panic("filemq: ordered a read without credit")
+	}
+	s.out.Reads = append(s.out.Reads, Read{
+		Req: r.Req, Index: uint16(r.next), Space: r.Space, Of: r.Of,
+		Hash: item.Hash, Lists: r.Lists, Offset: item.Offset, Size: item.Size,
+	})
+	r.plan(int(item.Size))
+	p.queue.picked()
+	if r.next == len(r.slots) {
+		p.queue.remove(r)
 	}
 }
 

@@ -191,10 +191,12 @@ func (s *Session) shut(reason string) {
 // proceed does what the last fact made possible: read what the peer's credit
 // now covers, and return the credit of what this end has disposed of.
 func (s *Session) proceed(now time.Time) {
+	if s.cfg.Rationed {
+		return
+	}
 	s.orderReads()
-	if grant, ok := s.fetcher.window.due(); ok {
-		s.send(now, grant)
-		s.fetcher.stalledAt = now.Add(stalledAfter)
+	if credit := s.Owed(); credit > 0 {
+		s.Grant(now, credit)
 	}
 }
 
