@@ -15,6 +15,7 @@ type provider struct {
 	queueMax int
 	last     uint32 // highest number that the peer has used
 	items    int    // accepted and not answered
+	reading  int    // of these, reads that have not returned
 	excess   int    // items over queueMax since the peer last kept to it
 }
 
@@ -130,6 +131,7 @@ func (s *Session) orderRead(r *serving) {
 		Hash: item.Hash, Lists: r.Lists, Offset: item.Offset, Size: item.Size,
 	})
 	r.plan(int(item.Size))
+	p.reading++
 	p.queue.picked()
 	if r.next == len(r.slots) {
 		p.queue.remove(r)
@@ -215,6 +217,7 @@ func (p *provider) returned(req uint32, index uint16) *serving {
 	}
 	r.slots[index].stage = held
 	r.slots[index].bundle.pending--
+	p.reading--
 	return r
 }
 

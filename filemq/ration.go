@@ -1,6 +1,12 @@
 package filemq
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/zsync/zsync"
+)
 
 // A rationed session does by itself all but what takes of something that several
 // sessions share: it orders no read, and gives no credit back. Who runs it does
@@ -32,6 +38,22 @@ func (s *Session) Order() {
 // Reserved returns the cost of the items that are being read for the peer, or wait
 // with others to be sent.
 func (s *Session) Reserved() (cost int64) { return s.provider.purse.reserved }
+
+// Reading returns how many reads have not been answered.
+func (s *Session) Reading() int { return s.provider.reading }
+
+// Lost refuses the reads under way of a space, whose answers may not come: the peer
+// may ask again.
+func (s *Session) Lost(now time.Time, space zsync.SpaceID) {
+	for _, number := range slices.Sorted(maps.Keys(s.provider.requests)) {
+		r := s.provider.requests[number]
+		for index := range r.slots {
+			if r.Space == space && r.slots[index].stage == reading {
+				s.Refused(now, number, uint16(index), CodeQueueFull)
+			}
+		}
+	}
+}
 
 // Asking reports whether the peer has yet to answer something.
 func (s *Session) Asking() bool { return s.fetcher.waiting > 0 }

@@ -31,6 +31,7 @@ type LinkConfig struct {
 	Circle       zsync.SpaceID // zero: none yet
 	Peers        []Peer        // static addresses
 	Restored     bool          // the home is older than what this device has said, or a copy
+	Limits       Limits
 }
 
 // LinkMachine is a device's one door to other devices: who is here (ZRE), who is
@@ -81,6 +82,7 @@ func NewLinkMachine(now time.Time, cfg LinkConfig) (*LinkMachine, []Effect) {
 		pairing: security.NewPairing(cfg.Certificate),
 	}
 	l.transfers = newTransfers(cfg.Keys.Device())
+	l.transfers.limit(now, cfg.Limits)
 	l.node = zre.NewNode(zre.Config{
 		UUID: cfg.UUID, Name: cfg.Name, Endpoint: cfg.Endpoint, Key: cfg.Keys.Key(),
 		Headers: []zre.Header{{Name: headerZsync, Value: transferParam + strconv.Itoa(cfg.TransferPort)}},
@@ -152,6 +154,10 @@ func (l *LinkMachine) receive(now time.Time, what any) {
 		l.transfers.supplied(now, in)
 	case Disposed:
 		l.transfers.disposed(now, in)
+	case Limits:
+		l.transfers.limit(now, in)
+	case Networks:
+		l.transfers.on(in)
 	case Pair:
 		l.pair(now, in)
 	case Peer:

@@ -182,7 +182,11 @@ func (r *Running) watch() error {
 	}
 	var v vigil
 	for {
-		if what := v.see(r.host.Look()); what != nil {
+		sight := r.host.Look()
+		if around, moved := v.moves(sight); moved {
+			r.link.post(around)
+		}
+		if what := v.see(sight); what != nil {
 			r.link.post(what)
 		}
 		select {
@@ -242,8 +246,12 @@ func (r *Running) folder(space zsync.SpaceID) *runningFolder {
 // Do has home or the link take an order from a person, in a turn of its own, and
 // waits until it was taken; an error of home is the answer to the order.
 func (r *Running) Do(order any) error {
-	if order, is := order.(Confirm); is {
+	switch order := order.(type) {
+	case Confirm:
 		return r.confirm(order)
+	case Limits:
+		r.link.hand(order)
+		return nil
 	}
 	refused, err := ask(r.home, answerTime, func() error { return r.order(order) })
 	if errors.Is(err, errEnded) {

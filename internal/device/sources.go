@@ -34,6 +34,9 @@ func (t *transfers) unfetch(now time.Time, in Unfetch) {
 // for what it wants by itself.
 func (t *transfers) takeBack(now time.Time, space zsync.SpaceID) {
 	t.forgo(now, space, func(Item) bool { return true })
+	for _, s := range t.sorted() {
+		s.fm.Lost(now, space) // what it reads for others, too
+	}
 }
 
 func (t *transfers) forgo(now time.Time, space zsync.SpaceID, unwanted func(Item) bool) {
@@ -230,6 +233,7 @@ func (i Item) content() zsync.Digest {
 // drain moves orders and effects of this turn into the link's.
 func (t *transfers) drain(now time.Time, l *LinkMachine) {
 	t.pump(now)
+	t.shareOut(now)
 	for _, s := range t.sorted() {
 		t.settle(now, s)
 		t.flush(s)

@@ -43,6 +43,7 @@ type transfers struct {
 	stirred  bool // the queue or who is here has changed since the last pump
 
 	receiving receiving
+	pace      pace
 }
 
 // session is one connection of the transfer link.
@@ -56,6 +57,10 @@ type session struct {
 	requests map[uint32]*batch
 	pieces   map[zsync.SpaceID]*StagePieces // received in this turn
 	lent     map[*byte]func()               // what to call when these frames are sent, by their first octet
+	address  string                         // of its other end
+	reach    reach
+	claimed  int64 // what is being read for it, in octets, as its lane knows it
+	ordered  int   // which order of its lane was the last for it
 }
 
 // batch is items of one content, or of many small ones, that are asked for
@@ -126,13 +131,15 @@ func (t *transfers) accept(now time.Time, fact NetFact, trust *security.Trust) *
 	if count >= sessionsPerKeyMax {
 		return nil
 	}
-	return t.add(now, fact.Conn, record, false)
+	s := t.add(now, fact.Conn, record, false)
+	t.at(s, fact.Address)
+	return s
 }
 
 func (t *transfers) add(now time.Time, conn zre.Conn, record security.Record, dialled bool) *session {
 	s := &session{
 		conn: conn, peer: record.Device, key: record.Key, dialled: dialled,
-		fm:       filemq.NewSession(now, filemq.Config{WindowMax: windowBytesMax}, dialled),
+		fm:       filemq.NewSession(now, filemq.Config{WindowMax: windowBytesMax, Rationed: true}, dialled),
 		requests: make(map[uint32]*batch), pieces: make(map[zsync.SpaceID]*StagePieces),
 		lent: make(map[*byte]func()),
 	}
@@ -166,7 +173,7 @@ func (t *transfers) advance(now time.Time) {
 			continue
 		}
 		t.conns++
-		t.add(now, t.conns, r.record, true)
+		t.at(t.add(now, t.conns, r.record, true), r.endpoint)
 		t.dial = append(t.dial, zre.Dial{Conn: t.conns, Endpoint: r.endpoint, Key: r.record.Key})
 	}
 	for _, s := range t.sorted() {
@@ -177,6 +184,7 @@ func (t *transfers) advance(now time.Time) {
 }
 
 func (t *transfers) deadline() (next time.Time) {
+	next = t.pace.deadline()
 	for device, r := range t.routes {
 		if !t.connecting(device) {
 			next = earliest(next, r.dialAt)
@@ -208,6 +216,7 @@ func (t *transfers) settle(now time.Time, s *session) {
 		t.offences = append(t.offences, Offended{s.peer, OffenceTransfer})
 	}
 	t.serve(now, s, out.Reads)
+	t.pace.sent(now, s, out.Send)
 	t.send(s, out.Send)
 	if out.Closed != "" {
 		t.drop(now, s)
@@ -242,7 +251,9 @@ func (t *transfers) serve(now time.Time, s *session, reads []filemq.Read) {
 	for _, space := range slices.SortedFunc(maps.Keys(bySpace), zsync.SpaceID.Compare) {
 		r := t.routes[s.peer]
 		if r != nil && r.spaces[space] {
-			t.out = append(t.out, Effect{Address{Part: Folder, Space: space}, Serve{Session: s.conn, Peer: s.peer, Reads: bySpace[space]}})
+			for part := range portions(bySpace[space]) {
+				t.out = append(t.out, Effect{Address{Part: Folder, Space: space}, Serve{Session: s.conn, Peer: s.peer, Reads: part}})
+			}
 			continue
 		}
 		for _, q := range bySpace[space] {

@@ -15,6 +15,7 @@ type Sight struct {
 	// Addresses are those by which this machine can be reached, and Links the names of
 	// the network interfaces that are up, ascending. Nil: the system did not tell.
 	Addresses, Links []string
+	Networks         Networks // nil: the system did not tell
 }
 
 // sleptMin is how much longer all time must have been than that awake: a clock that
@@ -23,8 +24,18 @@ const sleptMin = 5 * time.Second
 
 // vigil compares what was seen with what was seen before.
 type vigil struct {
-	last Sight
-	seen bool
+	last   Sight
+	seen   bool
+	around Networks
+}
+
+// moves returns the networks that this machine is on where they are others than before.
+func (v *vigil) moves(s Sight) (around Networks, moved bool) {
+	if s.Networks == nil || slices.Equal(s.Networks, v.around) {
+		return nil, false
+	}
+	v.around = s.Networks
+	return v.around, true
 }
 
 // see returns what the link is to be told: a [Woke], a [Retry], or nil. A machine

@@ -2,6 +2,7 @@ package zeromq
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -25,18 +26,41 @@ func look(began time.Time) (s device.Sight) {
 	if err != nil {
 		return s
 	}
-	s.Addresses = []string{}
+	s.Addresses, s.Networks = []string{}, device.Networks{}
+	tunnels := map[string]bool{} // addresses of their ends here
 	for _, i := range interfaces {
 		if i.Flags&net.FlagRunning != 0 && i.Flags&net.FlagLoopback == 0 {
 			s.Links = append(s.Links, i.Name)
 		}
+		for _, a := range tunnelAddrs(i) {
+			tunnels[a.String()] = true
+		}
 	}
 	for _, a := range addresses {
-		if of, is := a.(*net.IPNet); is && of.IP.IsGlobalUnicast() {
-			s.Addresses = append(s.Addresses, of.IP.String())
+		of, is := a.(*net.IPNet)
+		if !is || !of.IP.IsGlobalUnicast() {
+			continue
+		}
+		s.Addresses = append(s.Addresses, of.IP.String())
+		if network, err := netip.ParsePrefix(of.String()); err == nil && !tunnels[of.String()] {
+			s.Networks = append(s.Networks, network.Masked())
 		}
 	}
 	slices.Sort(s.Links)
 	slices.Sort(s.Addresses)
+	slices.SortFunc(s.Networks, netip.Prefix.Compare)
 	return s
+}
+
+// tunnelAddrs returns the addresses of an interface that leads to one other end: what
+// is behind it may be anywhere.
+func tunnelAddrs(i net.Interface) []net.Addr {
+	if i.Flags&net.FlagPointToPoint == 0 {
+		return nil
+	}
+	addresses, err := i.Addrs()
+	if err != nil {
+		return nil
+	}
+	return addresses
 }
