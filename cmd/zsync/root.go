@@ -68,6 +68,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		newInit(p), newID(p), newWatch(p), newServe(p), newDaemon(p), newPair(p),
 		newDevices(p), newFolders(p), newStatus(p), newLog(p), newVersion(p),
 		newConfirm(p), newConflicts(p), newWhy(p), newLs(p), newShow(p),
+		newLimit(p),
 		newTrash(p), newRestore(p), newUndo(p), newScrub(p), newRepair(p), newDoctor(p),
 	)
 	root.DisableSuggestions = true // complaint makes them

@@ -106,6 +106,10 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 	if err := a.noteKept(); err != nil {
 		return err
 	}
+	limits, err := p.limitsOf(s)
+	if err != nil {
+		return err
+	}
 	descriptors, err := zeromq.RaiseFileLimit()
 	if err != nil {
 		fmt.Fprintf(p.stderr, "zsync: warning: %v\n", err)
@@ -141,7 +145,7 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed(), FoldersMax: offeredMax(descriptors)},
 		device.LinkConfig{
 			Keys: keys, Certificate: cert, UUID: uuid, Name: s.Name, Endpoint: advertised(s.Listen),
-			TransferPort: portOf(transfer.Endpoint()), Restored: restored, Trust: trust, Circle: circle, Peers: staticPeers(s.Peers),
+			TransferPort: portOf(transfer.Endpoint()), Restored: restored, Trust: trust, Circle: circle, Peers: staticPeers(s.Peers), Limits: limits,
 		})
 	if err != nil {
 		return err

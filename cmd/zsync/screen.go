@@ -41,9 +41,9 @@ func listening(st control.Status) string {
 func addFolders(out *table, st control.Status) {
 	for _, f := range st.Folders {
 		out.row()
-		out.row(f.Label, folderState(st, f), folderFigures(f), f.Path)
+		out.row(f.Label, folderState(st, f), folderFigures(f)+limitedHere(st, f), f.Path)
 		for _, d := range f.Devices {
-			out.row("  "+d.Name, deviceState(f.Devices, d))
+			out.row("  "+d.Name, deviceState(f.Devices, d)+limitedTo(st, d))
 		}
 		for _, held := range f.Held {
 			out.row("  ! " + held.Why)

@@ -23,6 +23,11 @@ type settings struct {
 	Listen   string   `toml:"listen" comment:"where peers connect, HOST:PORT"`
 	Transfer string   `toml:"listen_transfer" comment:"where peers fetch data, HOST:PORT"`
 	Peers    []string `toml:"peers" comment:"devices to dial, HOST:PORT or HOST:PORT,KEY"`
+	// The limits are rates as zsync limit takes them; "" is none.
+	LimitLANUp   string `toml:"limit_lan_up,omitempty"`
+	LimitLANDown string `toml:"limit_lan_down,omitempty"`
+	LimitWANUp   string `toml:"limit_wan_up,omitempty"`
+	LimitWANDown string `toml:"limit_wan_down,omitempty"`
 }
 
 // deviceFlags are the flags of watch, serve and daemon.

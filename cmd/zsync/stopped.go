@@ -29,6 +29,11 @@ func (p *program) stoppedStatus() (control.Status, error) {
 		return st, err
 	}
 	st.Device = control.Self{Key: keys.Key().String(), Device: keys.Device().String(), Name: s.Name, Listen: s.Listen, Transfer: s.Transfer}
+	limits, err := p.limitsOf(s)
+	if err != nil {
+		return st, err
+	}
+	st.Limits = control.LimitsOf(limits)
 	w, err := p.written()
 	if err != nil {
 		return st, err

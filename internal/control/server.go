@@ -55,6 +55,7 @@ type Order struct {
 	Peer    *Dialed `json:"peer,omitempty"`
 	Ask     bool    `json:"ask,omitempty"` // asks every peer how far it is
 	Confirm string  `json:"confirm,omitempty"`
+	Limits  *Limits `json:"limits,omitempty"`
 }
 
 // Dialed is a device by key, by address, or by both.
@@ -200,6 +201,13 @@ func (o Order) orders() (out []any, err error) {
 	}
 	if o.Confirm != "" {
 		out = append(out, device.Confirm{ID: o.Confirm})
+	}
+	if o.Limits != nil {
+		limits, err := o.Limits.limits()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, limits)
 	}
 	return out, nil
 }

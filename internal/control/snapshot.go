@@ -20,6 +20,7 @@ func statusOf(s device.Snapshot) Status {
 	st.Circle = devicesOf(s.Circle)
 	st.Offered = append(st.Offered, s.Offered...)
 	st.CircleWhy = s.Silent
+	st.Limits = LimitsOf(s.Links.Limits)
 	st.Counters = Counters{Commands: s.Links.Parsed, Ignored: s.Links.Ignored, Queued: s.Links.Queued, Joining: s.Joining}
 	for _, f := range s.Folders {
 		st.Folders = append(st.Folders, folderOf(f))
@@ -171,6 +172,10 @@ func peerOf(p device.PeerStatus) Peer {
 	out := Peer{
 		Key: p.Key.String(), Name: p.Name, State: PeerReady, Link: linkWords[p.Link], Endpoint: "tcp://" + strings.TrimPrefix(p.Endpoint, "tcp://"),
 		Sent: p.Sent, Received: p.Received, RTT: float64(p.RoundTrip.Microseconds()) / 1000,
+		Network: "wan", Limit: limitOf(p.Limit),
+	}
+	if p.Near {
+		out.Network = "lan"
 	}
 	if p.Device != (zsync.DeviceID{}) {
 		out.Device = p.Device.String()

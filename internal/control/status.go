@@ -14,6 +14,7 @@ type Status struct {
 	Keys     []string  `json:"keys"`     // of the devices in the circle
 	Offered  []string  `json:"offered"`  // labels of the circle's folders that are not kept here
 	Counters Counters  `json:"counters"`
+	Limits   Limits    `json:"limits"`
 	// CircleWhy says why this device writes nothing to the circle's log; "": it does.
 	CircleWhy string `json:"circle_why,omitempty"`
 }
@@ -99,6 +100,8 @@ type Peer struct {
 	Sent     uint64  `json:"sent_bytes"`
 	Received uint64  `json:"received_bytes"`
 	RTT      float64 `json:"rtt_ms"`
+	Network  string  `json:"network"` // lan: one that this device is on; wan: another
+	Limit    Limit   `json:"limit"`   // of all links to devices there
 }
 
 // Attempt is a connection that came to nothing.

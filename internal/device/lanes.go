@@ -125,6 +125,16 @@ func (t *transfers) at(s *session, address string) {
 	s.address, s.reach = address, t.pace.networks.reachOf(address)
 }
 
+// reaches tells where a peer is, and the limit of links there. While there is no
+// session with it, its endpoint tells.
+func (t *transfers) reaches(p PeerStatus) (near bool, limit Limit) {
+	r := t.pace.networks.reachOf(p.Endpoint)
+	if s := t.openTo(p.Device); s != nil {
+		r = s.reach
+	}
+	return r == nearby, t.pace.limits.of(r)
+}
+
 // sent notes what a session has sent.
 func (p *pace) sent(now time.Time, s *session, frames [][]byte) {
 	for _, frame := range frames {

@@ -39,6 +39,7 @@ type LinkStatus struct {
 	Parsed   uint64 // ZRE commands of peers parsed since the start
 	Ignored  int64  // messages of devices that may not say them
 	Queued   int    // items waiting to be asked for
+	Limits   Limits
 }
 
 // PeerStatus is one connected device.
@@ -56,6 +57,8 @@ type PeerStatus struct {
 	Sent       uint64
 	Received   uint64
 	Session    filemq.Counters
+	Near       bool  // it is on a network that this device is on
+	Limit      Limit // of all links to devices there
 }
 
 // Snapshot gathers what each machine knows, each between two of its turns, and of a
@@ -175,6 +178,7 @@ func (l *LinkMachine) Status() LinkStatus {
 	st := LinkStatus{
 		Attempts: slices.Clone(l.knocks.list), Offences: slices.Clone(l.offences.list), Parsed: l.node.Counters().Parsed,
 		Ignored: l.ignored + int64(l.node.Counters().Refused), Queued: l.transfers.queued(),
+		Limits: l.transfers.pace.limits,
 	}
 	for _, p := range l.node.Peers() {
 		peer := PeerStatus{
@@ -188,6 +192,7 @@ func (l *LinkMachine) Status() LinkStatus {
 				peer.Sent, peer.Received = peer.Session.SentBytes, peer.Session.ReceivedBytes
 			}
 		}
+		peer.Near, peer.Limit = l.transfers.reaches(peer)
 		st.Peers = append(st.Peers, peer)
 	}
 	return st
