@@ -59,8 +59,8 @@ type session struct {
 	lent     map[*byte]func()               // what to call when these frames are sent, by their first octet
 	address  string                         // of its other end
 	reach    reach
-	claimed  int64 // what is being read for it, in octets, as its lane knows it
-	ordered  int   // which order of its lane was the last for it
+	claimed  int64 // what is being read for it, in octets, as its flow knows it
+	ordered  int   // which order of its flow was the last for it
 }
 
 // batch is items of one content, or of many small ones, that are asked for

@@ -55,7 +55,7 @@ func (l Limits) of(r reach) Limit {
 }
 
 // What may be under way between the order to read something and its being handed to
-// the sockets, for all sessions of a lane together: enough to keep disk, machines and
+// the sockets, for all sessions of a flow together: enough to keep disk, machines and
 // sockets busy, and little enough that who comes with one photo does not wait long
 // behind what others were given. However much others wait for, a session may have what
 // the last two say: a disk that hangs holds up no other.
@@ -66,21 +66,21 @@ const (
 	readItemsLeast = 256
 )
 
-// lane is what goes one way over links that have a limit in common, or none.
-type lane struct {
+// flow is what goes one way over links that have a limit in common, or none.
+type flow struct {
 	bucket
 	turns
 	orders int       // given out
 	wakeAt time.Time // when something that waits may go on; zero: nothing waits for time
 }
 
-// lanes are all that goes one way. The sessions whose kind of link has no limit share
-// one lane.
-type lanes [reaches + 1]lane
+// flows are all that goes one way. The sessions whose kind of link has no limit share
+// one flow.
+type flows [reaches + 1]flow
 
 const unlimited = reaches
 
-func (l *lanes) of(s *session) *lane {
+func (l *flows) of(s *session) *flow {
 	if l[s.reach].rate > 0 {
 		return &l[s.reach]
 	}
@@ -93,20 +93,20 @@ func (l *lanes) of(s *session) *lane {
 type pace struct {
 	limits   Limits
 	networks Networks
-	up, down lanes
+	up, down flows
 }
 
 // limit sets the limits; what is being read counts.
 func (t *transfers) limit(now time.Time, limits Limits) {
 	t.pace.limits = limits
 	for r := range reaches {
-		lane := &t.pace.up[r]
-		began := lane.rate == 0
-		lane.set(now, limits.of(r).Up)
+		flow := &t.pace.up[r]
+		began := flow.rate == 0
+		flow.set(now, limits.of(r).Up)
 		t.pace.down[r].set(now, limits.of(r).Down)
 		for _, s := range t.sorted() {
 			if began && s.reach == r {
-				lane.take(now, s.claimed)
+				flow.take(now, s.claimed)
 			}
 		}
 	}
@@ -158,12 +158,12 @@ func (p *pace) deadline() (next time.Time) {
 	return next
 }
 
-// orderReads orders reads in every lane, and reports whether there were any: some are
+// orderReads orders reads in every flow, and reports whether there were any: some are
 // refused at once, and others can be ordered.
 func (t *transfers) orderReads(now time.Time) (some bool) {
 	for i := range t.pace.up {
-		lane := &t.pace.up[i]
-		ordered := lane.order(now, t.in(&t.pace.up, lane))
+		flow := &t.pace.up[i]
+		ordered := flow.order(now, t.in(&t.pace.up, flow))
 		for _, s := range ordered {
 			t.settle(now, s)
 		}
@@ -172,10 +172,10 @@ func (t *transfers) orderReads(now time.Time) (some bool) {
 	return some
 }
 
-// in returns the sessions of a lane.
-func (t *transfers) in(all *lanes, lane *lane) (sessions []*session) {
+// in returns the sessions of a flow.
+func (t *transfers) in(all *flows, flow *flow) (sessions []*session) {
 	for _, s := range t.sorted() {
-		if all.of(s) == lane {
+		if all.of(s) == flow {
 			sessions = append(sessions, s)
 		}
 	}
@@ -183,7 +183,7 @@ func (t *transfers) in(all *lanes, lane *lane) (sessions []*session) {
 }
 
 // order orders reads in turns, and returns for whom.
-func (l *lane) order(now time.Time, sessions []*session) (ordered []*session) {
+func (l *flow) order(now time.Time, sessions []*session) (ordered []*session) {
 	octets, items := int64(0), 0
 	for _, s := range sessions {
 		l.claim(now, s)
@@ -213,7 +213,7 @@ func (l *lane) order(now time.Time, sessions []*session) (ordered []*session) {
 
 // claim counts what a session has being read as gone through, until it is sent and
 // counts as that, or comes to nothing.
-func (l *lane) claim(now time.Time, s *session) {
+func (l *flow) claim(now time.Time, s *session) {
 	if reserved := s.fm.Reserved(); reserved != s.claimed {
 		l.take(now, reserved-s.claimed)
 		s.claimed = reserved
@@ -223,7 +223,7 @@ func (l *lane) claim(now time.Time, s *session) {
 // next returns the session that it is the turn of, nil where none waits that may have
 // something. full: only those may that have next to nothing yet. Sessions of one device
 // have turns of their own.
-func (l *lane) next(sessions []*session, full bool) (best *session) {
+func (l *flow) next(sessions []*session, full bool) (best *session) {
 	for _, s := range sessions {
 		enough := s.fm.Reserved() >= readBytesLeast || s.fm.Reading() >= readItemsLeast
 		if full && enough || s.fm.Next() == 0 {
@@ -240,14 +240,14 @@ func (l *lane) next(sessions []*session, full bool) (best *session) {
 // Who was asked for nothing needs none, and would hold what others can use.
 func (t *transfers) giveCredit(now time.Time) {
 	for i := range t.pace.down {
-		lane := &t.pace.down[i]
+		flow := &t.pace.down[i]
 		var owed []owing
-		for _, s := range t.in(&t.pace.down, lane) {
-			if credit := s.fm.Owed(); credit > 0 && (lane.rate == 0 || s.fm.Asking()) {
+		for _, s := range t.in(&t.pace.down, flow) {
+			if credit := s.fm.Owed(); credit > 0 && (flow.rate == 0 || s.fm.Asking()) {
 				owed = append(owed, owing{s, credit})
 			}
 		}
-		lane.divide(now, owed, func(s *session, credit int64) { s.fm.Grant(now, credit) })
+		flow.divide(now, owed, func(s *session, credit int64) { s.fm.Grant(now, credit) })
 	}
 }
 
@@ -259,7 +259,7 @@ type owing struct {
 
 // divide gives sessions all that they are owed or, where that is more than may be
 // received, the same to each, but none more than it is owed.
-func (l *lane) divide(now time.Time, owed []owing, give func(*session, int64)) {
+func (l *flow) divide(now time.Time, owed []owing, give func(*session, int64)) {
 	l.wakeAt = time.Time{}
 	slices.SortStableFunc(owed, func(a, b owing) int { return cmp.Compare(a.credit, b.credit) })
 	for i, o := range owed {
