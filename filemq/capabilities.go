@@ -13,6 +13,8 @@ type capabilities struct {
 	compress  bool
 	queueMax  int   // items that one end may have waiting at the other
 	windowMax int64 // credit that one end may grant the other
+	besideMax int   // sessions that one end may open beside another
+	beside    bool  // this session is one of those
 }
 
 // The keys of the dictionary in a greeting.
@@ -24,6 +26,8 @@ const (
 	capFrame    = "max-frame"
 	capQueue    = "max-queue"
 	capWindow   = "max-window"
+	capMore     = "max-beside"
+	capBeside   = "beside"
 )
 
 const (
@@ -34,7 +38,9 @@ const (
 )
 
 func (c Config) capabilities() capabilities {
-	return capabilities{compress: c.Compress, queueMax: c.QueueMax, windowMax: c.WindowMax}
+	return capabilities{
+		compress: c.Compress, queueMax: c.QueueMax, windowMax: c.WindowMax, besideMax: c.BesideMax, beside: c.Beside,
+	}
 }
 
 // dictionary returns what a greeting says of c.
@@ -43,7 +49,7 @@ func (c capabilities) dictionary() Dictionary {
 	if c.compress {
 		compression = zstdName + "," + plainName
 	}
-	return Dictionary{
+	d := Dictionary{
 		{capVersion, capsVersion},
 		{capHash, hashName},
 		{capCompress, compression},
@@ -52,6 +58,31 @@ func (c capabilities) dictionary() Dictionary {
 		{capQueue, strconv.Itoa(c.queueMax)},
 		{capWindow, strconv.FormatInt(c.windowMax, 10)},
 	}
+	if c.besideMax > 0 {
+		d = append(d, Pair{capMore, strconv.Itoa(c.besideMax)})
+	}
+	if c.beside {
+		d = append(d, Pair{capBeside, yes})
+	}
+	return d
+}
+
+// yes is the value of a key that says something by being there.
+const yes = "1"
+
+// IsBeside reports whether a frame is the greeting of a session that its peer opens
+// beside another one.
+func IsBeside(frame []byte) bool {
+	if len(frame) > greetingMax {
+		return false
+	}
+	c, err := Decode(frame)
+	ohai, is := c.(Ohai)
+	if err != nil || !is {
+		return false
+	}
+	said, _ := ohai.Caps.Value(capBeside)
+	return said == yes
 }
 
 // agree returns what both this end and a peer with the given greeting can do.
@@ -73,7 +104,18 @@ func (c capabilities) agree(peer Dictionary) (capabilities, error) {
 		compress:  c.compress && names(compression, zstdName),
 		queueMax:  int(said.number(capQueue, RequestItemsMax, int64(c.queueMax))),
 		windowMax: said.number(capWindow, windowMin, c.windowMax),
+		besideMax: said.besides(c.besideMax),
+		beside:    c.beside,
 	}, said.err
+}
+
+// besides is the lower of own and of what the peer announced: a peer that says nothing
+// knows of no sessions beside others.
+func (a *announcement) besides(own int) int {
+	if _, ok := a.dictionary.Value(capMore); !ok {
+		return 0
+	}
+	return int(a.number(capMore, 0, int64(own)))
 }
 
 // announcement reads numbers and remembers the first that is none.

@@ -71,6 +71,11 @@ type Config struct {
 	// Rationed leaves it to the caller to order reads and to give credit, with
 	// Order and Grant. Default: both are done as soon as they can be.
 	Rationed bool
+	// BesideMax is how many sessions each end may open beside the first; 0: none, and
+	// the peer does not hear of it.
+	BesideMax int
+	// Beside is set for such a session by the end that opens it.
+	Beside bool
 }
 
 func (c Config) withDefaults() Config {

@@ -157,6 +157,10 @@ func (s *Session) command(now time.Time, c Command) error {
 	return nil
 }
 
+// BesideMax is how many sessions may be opened beside this one, which is open: what both
+// ends take, 0 for a peer that knows of none.
+func (s *Session) BesideMax() int { return s.agreed.besideMax }
+
 // Close ends the session in good order. After a lost connection there is nobody
 // to send to: drop the Output's Send.
 func (s *Session) Close(now time.Time, reason string) {

@@ -211,3 +211,35 @@ func TestAFrameOfWhatChangedOrIsCompressedIsNotSentInPlace(t *testing.T) {
 		t.Errorf("sent %v", got)
 	}
 }
+
+func TestSessionsBesideAnotherAreOpenedOnlyWhereBothEndsKnowOfThem(t *testing.T) {
+	for _, c := range []struct{ own, peer, want int }{{7, 7, 7}, {7, 3, 3}, {2, 7, 2}, {0, 7, 0}, {7, 0, 0}} {
+		s := opened(t, Config{BesideMax: c.own}, capsOf(Config{BesideMax: c.peer}))
+		if got := s.BesideMax(); got != c.want {
+			t.Errorf("%d and %d make %d, want %d", c.own, c.peer, got, c.want)
+		}
+	}
+	caps := append(capsOf(Config{}), Pair{capMore, "-1"})
+	s := NewSession(testTime, Config{BesideMax: 7}, false)
+	if out := received(s, Ohai{Protocol: protocol, Version: protocolNum, Caps: caps}); out.Closed == "" {
+		t.Error("less than no sessions were agreed on")
+	}
+}
+
+func TestASessionBesideAnotherSaysSo(t *testing.T) {
+	greeting := func(cfg Config) []byte { return NewSession(testTime, cfg, true).Output().Send[0] }
+	for what, c := range map[string]struct {
+		frame []byte
+		want  bool
+	}{
+		"one beside another": {greeting(Config{BesideMax: 7, Beside: true}), true},
+		"the first":          {greeting(Config{BesideMax: 7}), false},
+		"one of today":       {greeting(Config{}), false},
+		"no greeting":        {Encode(Hugz{}), false},
+		"no frame":           {[]byte{0xAA}, false},
+	} {
+		if IsBeside(c.frame) != c.want {
+			t.Errorf("%s: %t", what, !c.want)
+		}
+	}
+}
