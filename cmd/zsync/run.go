@@ -185,7 +185,7 @@ func (a *appliance) listen(p *program, keys *security.Keys, s *settings) (mailbo
 		s.Transfer = sameHost(s.Listen)
 	}
 	transfer, err = a.bind("--listen-transfer", s.Transfer, zeromq.Config{
-		Key: keys.Key(), Secret: secret, MessageBytesMax: filemq.FrameBytesMax,
+		Key: keys.Key(), Secret: secret, MessageBytesMax: filemq.FrameBytesMax, Bulk: true,
 	})
 	if err != nil {
 		return nil, nil, err

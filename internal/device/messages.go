@@ -55,6 +55,16 @@ type (
 		// Release, where set, gives the memory of Frames back. It is called at most
 		// once, when nothing refers to them any more; nobody has to.
 		Release func()
+		// Path is set in a NetPath.
+		Path Path
+	}
+	// Path is how a connection of the transfer link has fared for about a second, in
+	// segments of TCP, where the system tells.
+	Path struct {
+		RoundTrip, LeastRoundTrip time.Duration // smoothed now, and the least of the last minutes
+		Sent, Resent              int           // of those with data
+		Received, Disordered      int           // Disordered: while another was missing before it
+		Steady                    bool          // a lost segment does not slow down what is sent
 	}
 	// MailboxFacts come from the ZRE sockets.
 	MailboxFacts []NetFact
@@ -82,6 +92,7 @@ const (
 	NetOpened           // a dialled connection completed its handshake
 	NetClosed           // a connection was lost or refused
 	NetBadKey           // the device at the dialled address has another key
+	NetPath             // how a connection of the transfer link fares
 )
 
 // What folders and the circle say to the link, and hear from it.

@@ -64,6 +64,7 @@ func (l *Link) watchUnread() {
 	l.timers.after(unreadEvery, func() {
 		l.watching = false
 		l.cutUnread()
+		l.lookAtPaths()
 		if len(l.dialled)+len(l.in.tcp) > 0 {
 			l.watchUnread()
 		}

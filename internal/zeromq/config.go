@@ -25,6 +25,9 @@ type Config struct {
 	// connection takes over the routing id of an older one. Without it, for the
 	// transfer link, every message is one frame and routing ids are not reused.
 	Multipart bool
+	// Bulk is set for the transfer link: it tells how its connections fare
+	// ([Fared]), and asks the system for what fills a line that loses packets.
+	Bulk bool
 	// AdmitPending is set for a link that lets keys in which [Context.SetPending]
 	// names, besides the trusted ones.
 	AdmitPending bool
@@ -43,7 +46,9 @@ type Config struct {
 	// the link is made: see [RaiseFileLimit].
 	DescriptorsMax int
 
-	copies bool // send and receive by the binding, for the test that both ways are equal
+	anyPath bool   // watch also connections within this machine, for tests
+	control string // the congestion control to ask for; steadyControl but in tests
+	copies  bool   // send and receive by the binding, for the test that both ways are equal
 }
 
 func (c Config) withDefaults() Config {
@@ -58,6 +63,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ReceiveHWM == 0 {
 		c.ReceiveHWM = receiveDefault
+	}
+	if c.control == "" {
+		c.control = steadyControl
 	}
 	if c.DescriptorsMax == 0 {
 		c.DescriptorsMax = descriptorsMax()

@@ -21,6 +21,7 @@ type dialled struct {
 	peer     netip.AddrPort // zero while the name is looked up
 	waiting  []Send         // messages, meanwhile
 	backlog  backlog
+	path     path
 	fd       int         // of the TCP connection
 	trusted  bool        // by the door, when it was last looked at
 	socket   *zmq.Socket // nil until then, and once it is closed
@@ -144,6 +145,7 @@ func (d *dialled) ended(e event) error {
 	switch e.kind {
 	case zmq.EVENT_CONNECTED:
 		d.connected, d.fd = time.Now(), e.value
+		d.lookAtPath()
 		return nil
 	case zmq.EVENT_CLOSED:
 		return ErrUnreachable
@@ -231,7 +233,12 @@ func (d *dialled) carried() (in, acked uint64, ok bool) {
 	if d.connected.IsZero() {
 		return 0, 0, true
 	}
-	return carried(d.fd, netip.AddrPortFrom(d.peer.Addr().WithZone(""), d.peer.Port()))
+	return carried(d.fd, d.remote())
+}
+
+// remote is the other end as the system names it.
+func (d *dialled) remote() netip.AddrPort {
+	return netip.AddrPortFrom(d.peer.Addr().WithZone(""), d.peer.Port())
 }
 
 // fail closes d and says so.

@@ -23,6 +23,9 @@ const (
 	// BadKey: a CURVE server answers at the dialled address, and it is not the
 	// device that was dialled: it holds another key.
 	BadKey
+	// Fared: how a connection of a bulk link that carries something fares; at most
+	// once a second, and never of one within this machine or on a short line.
+	Fared
 )
 
 // Fact is one thing that happened on one connection.
@@ -46,6 +49,8 @@ type Fact struct {
 	// Err says why a connection was closed: one of the Err values below, or what
 	// the system said.
 	Err error
+	// Path is set in a Fared.
+	Path Path
 }
 
 // Why a connection was closed.

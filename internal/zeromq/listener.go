@@ -45,6 +45,7 @@ type incoming struct {
 	ended    bool      // arrived, and its TCP connection has ended; its first message may still be read
 	held     []Send    // messages that wait: see contested
 	backlog  backlog
+	path     path
 	usurper  bool // took the routing id of a connection of another key
 }
 
@@ -211,6 +212,7 @@ func (n *listener) opened(c *incoming, m message) {
 	}
 	n.count(a, -1)
 	a.conn, c.tcp = c, a
+	c.lookAtPath(n.link)
 	n.limit(c.key)
 }
 

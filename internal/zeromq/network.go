@@ -61,7 +61,7 @@ func (n *Network) factsOf(batch []Fact) []device.NetFact {
 	for i, f := range batch {
 		facts[i] = device.NetFact{
 			Kind: kindOf(f.Kind), Conn: zre.Conn(f.Conn), Key: f.Key, Address: f.Address, Identity: f.Identity,
-			Frames: f.Frames, Err: f.Err, Release: n.release(f.Frames),
+			Frames: f.Frames, Err: f.Err, Release: n.release(f.Frames), Path: device.Path(f.Path),
 		}
 	}
 	return facts
@@ -77,6 +77,8 @@ func kindOf(kind FactKind) device.NetKind {
 		return device.NetClosed
 	case BadKey:
 		return device.NetBadKey
+	case Fared:
+		return device.NetPath
 	}
 	panic(fmt.Sprintf("zeromq: fact of kind %d", kind))
 }
