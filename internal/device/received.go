@@ -110,6 +110,8 @@ func (s *session) take(req uint32, index uint16) (*batch, Item) {
 		return nil, Item{}
 	}
 	b.items[index] = Item{}
+	s.owed -= int64(item.Size)
+	s.came += int64(item.Size)
 	if b.left--; b.left == 0 {
 		delete(s.requests, req)
 	}

@@ -25,6 +25,7 @@ type route struct {
 	spaces   map[zsync.SpaceID]bool // where its machine and ours are linked
 	dialAt   time.Time
 	backoff  time.Duration
+	lanes    lanes
 }
 
 // entered notes a trusted device that is here, with its transfer link.
@@ -84,12 +85,12 @@ func (t *transfers) linked(device zsync.DeviceID, space zsync.SpaceID, on bool) 
 }
 
 // openTo returns the session in use with a device: of two, the one that the
-// lower device id dialled.
+// lower device id dialled. There may be others beside it: see lanes.
 func (t *transfers) openTo(device zsync.DeviceID) *session {
 	var best *session
 	for _, s := range t.sorted() {
 		lowerDialled := s.dialled == (t.self.Compare(device) < 0)
-		if s.peer == device && s.open && (best == nil || lowerDialled) {
+		if s.peer == device && s.open && !s.beside && (best == nil || lowerDialled) {
 			best = s
 		}
 	}
@@ -98,7 +99,7 @@ func (t *transfers) openTo(device zsync.DeviceID) *session {
 
 func (t *transfers) connecting(device zsync.DeviceID) bool {
 	for _, s := range t.sessions {
-		if s.peer == device {
+		if s.peer == device && !s.beside {
 			return true
 		}
 	}

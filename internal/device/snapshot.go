@@ -187,8 +187,8 @@ func (l *LinkMachine) Status() LinkStatus {
 		}
 		if record, known := l.trust.ByKey(p.Key); known {
 			peer.Device = record.Device
-			if s := l.transfers.openTo(record.Device); s != nil {
-				peer.Open, peer.Session = true, s.fm.Counters()
+			if l.transfers.openTo(record.Device) != nil {
+				peer.Open, peer.Session = true, l.transfers.counters(record.Device)
 				peer.Sent, peer.Received = peer.Session.SentBytes, peer.Session.ReceivedBytes
 			}
 		}

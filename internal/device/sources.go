@@ -108,7 +108,14 @@ type source struct {
 
 func (t *transfers) sources() (all []source) {
 	for _, device := range t.devices() {
-		all = append(all, source{t.routes[device], t.openTo(device)})
+		open := t.lanesOf(device)
+		for _, s := range open {
+			s.most = t.routes[device].lanes.owes(s, len(open))
+			all = append(all, source{t.routes[device], s})
+		}
+		if open == nil {
+			all = append(all, source{route: t.routes[device]})
+		}
 	}
 	return all
 }
@@ -135,7 +142,7 @@ func (t *transfers) pump(now time.Time) {
 
 func (t *transfers) room() bool {
 	for _, s := range t.sessions {
-		if s.open && s.fm.Room() > 0 {
+		if s.open && s.fm.Room() > 0 && s.owed < s.most {
 			return true
 		}
 	}
@@ -157,8 +164,8 @@ func (t *transfers) give(now time.Time, b *batch, from []source) {
 	}
 }
 
-// choose returns the session to ask: the author's first, else the one with the
-// most room. hopeless: devices are linked, and each has been asked.
+// choose returns the session to ask: of the author's, else of all, the one that owes
+// least. hopeless: devices are linked, and each has been asked.
 func (b *batch) choose(from []source) (best *session, hopeless bool) {
 	linked, untried := 0, 0
 	for _, in := range from {
@@ -172,13 +179,10 @@ func (b *batch) choose(from []source) (best *session, hopeless bool) {
 		}
 		untried++
 		s := in.session
-		if s == nil || s.fm.Room() == 0 {
+		if s == nil || s.fm.Room() == 0 || s.owed >= s.most {
 			continue
 		}
-		if device == b.from {
-			return s, false
-		}
-		if best == nil || s.fm.Room() > best.fm.Room() {
+		if best == nil || device == b.from && best.peer != device || (device == b.from || best.peer != b.from) && s.owed < best.owed {
 			best = s
 		}
 	}
@@ -187,7 +191,7 @@ func (b *batch) choose(from []source) (best *session, hopeless bool) {
 
 // request moves items from a queued batch into a request of a session.
 func (t *transfers) request(now time.Time, s *session, b *batch) bool {
-	n := min(len(b.items), s.fm.Room(), filemq.RequestItemsMax)
+	n := s.fits(b.items)
 	asked := &batch{
 		space: b.space, from: b.from, prio: b.prio, total: b.total, of: b.of, tried: b.tried,
 		items: slices.Clone(b.items[:n]), left: n,
@@ -201,8 +205,28 @@ func (t *transfers) request(now time.Time, s *session, b *batch) bool {
 		return false
 	}
 	s.requests[req] = asked
+	if s.owed == 0 {
+		s.came = 0
+	}
+	s.owed += octets(asked.items)
 	b.items = b.items[n:]
 	return true
+}
+
+// fits returns how many of some items a session is asked for at once.
+func (s *session) fits(items []Item) (n int) {
+	most := min(len(items), s.fm.Room(), filemq.RequestItemsMax)
+	for owed := s.owed; n < most && owed < s.most; n++ {
+		owed += int64(items[n].Size)
+	}
+	return n
+}
+
+func octets(items []Item) (sum int64) {
+	for _, item := range items {
+		sum += int64(item.Size)
+	}
+	return sum
 }
 
 // byContent groups items by the content that they are pieces of, keeping their

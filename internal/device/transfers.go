@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// sessionsPerKeyMax bounds what one peer may open.
+	// sessionsPerKeyMax bounds what one peer may open, without those beside others.
 	sessionsPerKeyMax = 4
 	// windowBytesMax is what a peer may have under way from here, in each session:
 	// twice what a zsync device asks for.
@@ -53,6 +53,11 @@ type session struct {
 	key      zsync.Key
 	dialled  bool
 	open     bool
+	beside   bool      // see lanes
+	retired  time.Time // since when nothing more is asked of it; zero: never
+	owed     int64     // octets asked for and not answered
+	came     int64     // octets that have been answered since it owed nothing
+	most     int64     // it may owe: see lanes
 	fm       *filemq.Session
 	requests map[uint32]*batch
 	pieces   map[zsync.SpaceID]*StagePieces // received in this turn
@@ -111,6 +116,8 @@ func (t *transfers) fact(now time.Time, fact NetFact, trust *security.Trust) {
 		if s != nil {
 			t.drop(now, s)
 		}
+	case NetPath:
+		t.fares(fact)
 	case NetOpened:
 	}
 }
@@ -122,24 +129,28 @@ func (t *transfers) accept(now time.Time, fact NetFact, trust *security.Trust) *
 	if !known || len(fact.Frames) != 1 || !filemq.Opens(fact.Frames[0]) || record.State != security.Paired && record.State != security.InCircle {
 		return nil
 	}
-	count := 0
+	beside, count := filemq.IsBeside(fact.Frames[0]), 0
 	for _, s := range t.sessions {
-		if s.key == fact.Key {
+		if s.key == fact.Key && s.beside == beside {
 			count++
 		}
 	}
-	if count >= sessionsPerKeyMax {
+	if beside && count >= besideMax || !beside && count >= sessionsPerKeyMax {
 		return nil
 	}
-	s := t.add(now, fact.Conn, record, false)
+	s := t.begin(now, fact.Conn, record, false, beside)
 	t.at(s, fact.Address)
 	return s
 }
 
 func (t *transfers) add(now time.Time, conn zre.Conn, record security.Record, dialled bool) *session {
+	return t.begin(now, conn, record, dialled, false)
+}
+
+func (t *transfers) begin(now time.Time, conn zre.Conn, record security.Record, dialled, beside bool) *session {
 	s := &session{
-		conn: conn, peer: record.Device, key: record.Key, dialled: dialled,
-		fm:       filemq.NewSession(now, filemq.Config{WindowMax: windowBytesMax, Rationed: true}, dialled),
+		conn: conn, peer: record.Device, key: record.Key, dialled: dialled, beside: beside, most: owedFirst,
+		fm:       filemq.NewSession(now, sessionConfig(beside), dialled),
 		requests: make(map[uint32]*batch), pieces: make(map[zsync.SpaceID]*StagePieces),
 		lent: make(map[*byte]func()),
 	}
@@ -147,8 +158,13 @@ func (t *transfers) add(now time.Time, conn zre.Conn, record security.Record, di
 	return s
 }
 
-// drop forgets a session; what was asked of it is asked elsewhere.
+// drop forgets a session; what was asked of it is asked elsewhere. Those beside it end
+// with it.
 func (t *transfers) drop(now time.Time, s *session) {
+	if t.sessions[s.conn] != s {
+		return
+	}
+	t.dropBeside(now, s)
 	t.flush(s)
 	delete(t.sessions, s.conn)
 	t.order = nil
@@ -169,6 +185,7 @@ func (t *transfers) drop(now time.Time, s *session) {
 func (t *transfers) advance(now time.Time) {
 	for _, device := range t.devices() {
 		r := t.routes[device]
+		t.lane(now, device)
 		if t.stopping || t.connecting(device) || now.Before(r.dialAt) {
 			continue
 		}
@@ -178,6 +195,7 @@ func (t *transfers) advance(now time.Time) {
 	}
 	for _, s := range t.sorted() {
 		s.fm.Advance(now)
+		t.closeRetired(now, s)
 		t.settle(now, s)
 	}
 	t.pump(now)
@@ -189,6 +207,7 @@ func (t *transfers) deadline() (next time.Time) {
 		if !t.connecting(device) {
 			next = earliest(next, r.dialAt)
 		}
+		next = earliest(next, t.laneDeadline(device))
 	}
 	for _, s := range t.sessions {
 		next = earliest(next, s.fm.Deadline())
@@ -201,8 +220,10 @@ func (t *transfers) deadline() (next time.Time) {
 func (t *transfers) settle(now time.Time, s *session) {
 	out := s.fm.Output()
 	if out.Opened {
-		s.open = true
-		if r := t.routes[s.peer]; r != nil {
+		s.open, t.stirred = true, true
+		if r := t.routes[s.peer]; r != nil && s.beside {
+			r.lanes.opened = now
+		} else if r != nil {
 			r.backoff = redialMin
 		}
 	}
