@@ -45,6 +45,7 @@ type batch struct {
 	number    uint64 // once it is under way
 	intents   uint32 // the place of its first step among all that are under way
 	mixed     bool   // it does more than make what was not there
+	urgent    bool   // something of it was made elsewhere just now: it waits for nothing
 	redo      bool   // it was under way when this device stopped, or its disk failed …
 	delay     time.Duration
 	notBefore time.Time // … and is not tried again before
@@ -231,7 +232,7 @@ func (r *Replica) sealWhenDue(t *turn) {
 	}
 	waited := !t.now.Before(b.opened.Add(batchWait))
 	nothing := r.contents.outstanding == 0 && len(r.plan.ready) == 0 && r.plan.cursor == cursorEnd
-	if b.full() || r.mayGo(t.now) && (waited || nothing) {
+	if b.full() || r.mayGo(t.now) && (waited || nothing || b.urgent && r.contents.urgent == 0) {
 		t.finish()
 		r.flushOrApply(t.tx, t.now)
 	}

@@ -51,6 +51,8 @@ type box struct {
 // job is one order under way. Done it is a fact, which is a job again: facts may
 // be late.
 type job struct {
+	kind string       // list, hash, want, flush, apply or another
+	live bool         // it goes before what is not
 	want zsync.Digest // of a Want
 	do   func() (fact func(tx kv.Tx), ready bool)
 }
@@ -197,8 +199,8 @@ func (b *box) keep(ev eventlog.Event) {
 
 // take turns orders into jobs.
 func (b *box) take(out Output) {
-	for _, dir := range out.List {
-		b.job(func() func(kv.Tx) {
+	for i, dir := range append(out.ListFirst, out.List...) {
+		b.job("list", i < len(out.ListFirst), func() func(kv.Tx) {
 			l := b.root.List(dir)
 			if err := b.failing[dir]; err != nil {
 				l = store.Listing{Path: dir, Err: err}
@@ -206,20 +208,13 @@ func (b *box) take(out Output) {
 			return func(tx kv.Tx) { b.rep.Listed(tx, b.now, l) }
 		})
 	}
-	for hash := range slices.Chunk(out.Hash, 16) {
-		b.job(func() func(kv.Tx) {
-			var hashed []store.Hashed
-			for _, j := range hash {
-				hashed = append(hashed, b.hash(j))
-			}
-			return func(tx kv.Tx) { b.rep.Hashed(tx, b.now, hashed) }
-		})
-	}
+	b.hashAll(out.HashFirst, true)
+	b.hashAll(out.Hash, false)
 	if len(out.Verify) > 0 {
 		b.verify(out.Verify)
 	}
 	for _, c := range out.Copy {
-		b.job(func() func(kv.Tx) {
+		b.job("copy", c.Urgent, func() func(kv.Tx) {
 			var err error
 			if b.onCopy != nil {
 				err = b.onCopy()
@@ -243,7 +238,7 @@ func (b *box) take(out Output) {
 		b.want(w)
 	}
 	if out.Flush {
-		b.job(func() func(kv.Tx) {
+		b.job("flush", true, func() func(kv.Tx) {
 			err := b.root.Flush()
 			return func(tx kv.Tx) { b.rep.Flushed(tx, b.now, err) }
 		})
@@ -274,12 +269,24 @@ func (b *box) advance(by time.Duration) {
 	b.passed += by
 }
 
-func (b *box) job(do func() func(kv.Tx)) {
-	b.jobs = append(b.jobs, job{do: func() (func(kv.Tx), bool) { return do(), true }})
+func (b *box) hashAll(files []store.HashJob, live bool) {
+	for hash := range slices.Chunk(files, 16) {
+		b.job("hash", live, func() func(kv.Tx) {
+			var hashed []store.Hashed
+			for _, j := range hash {
+				hashed = append(hashed, b.hash(j))
+			}
+			return func(tx kv.Tx) { b.rep.Hashed(tx, b.now, hashed) }
+		})
+	}
+}
+
+func (b *box) job(kind string, live bool, do func() func(kv.Tx)) {
+	b.jobs = append(b.jobs, job{kind: kind, live: live, do: func() (func(kv.Tx), bool) { return do(), true }})
 }
 
 func (b *box) want(w Want) {
-	b.jobs = append(b.jobs, job{want: w.Content, do: func() (func(kv.Tx), bool) {
+	b.jobs = append(b.jobs, job{kind: "want", live: w.Urgent, want: w.Content, do: func() (func(kv.Tx), bool) {
 		if b.fetch == nil {
 			return nil, false
 		}
@@ -295,7 +302,7 @@ func (b *box) want(w Want) {
 // apply carries out a batch, and makes sure that it destroys nothing: what was
 // under a name or kept before is so afterwards.
 func (b *box) apply(batch Batch) {
-	b.job(func() func(kv.Tx) {
+	b.job("apply", batch.Urgent, func() func(kv.Tx) {
 		before := b.contents()
 		results := b.carryOut(batch)
 		b.applied = nil

@@ -178,7 +178,7 @@ func (r *Replica) Retrieve(tx kv.Tx, entries []Entry) {
 		e := &entries[i]
 		lacks = append(lacks, &version{content: e.Content, size: e.Size, listLen: e.ListLen, author: e.Author, stamp: e.Stamp})
 	}
-	r.contents.claim(r, tx, pastNode, lacks)
+	r.contents.claim(r, tx, pastNode, lacks, false)
 }
 
 // IsStaged reports whether a content is whole in staging.

@@ -146,7 +146,7 @@ func (r *Replica) foundMoved(tx kv.Tx, now time.Time, path zsync.Path, e store.E
 	f := &finding{kind: foundMove, path: path, key: from.key, stat: e.Stat, content: from.content, listLen: from.listLen, target: from.target}
 	switch {
 	case from.kind == zsync.TypeFile && (!from.stat.Unchanged(e.Stat) || from.young):
-		r.hash(tx, now, path, e.Stat, &from.key)
+		r.hash(tx, now, path, e.Stat, &from.key, false)
 		return
 	case from.kind == zsync.TypeSymlink:
 		f.target, f.content = e.Target, store.ContentOf([]byte(e.Target))

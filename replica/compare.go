@@ -236,6 +236,8 @@ func (r *Replica) dropOrphans(tx kv.Tx, node uint64) {
 
 // assess settles nodes whose view changed, or the disk's state of them.
 func (r *Replica) assess(tx kv.Tx) {
+	r.heard(tx, r.plan.unsettled)
+	r.plan.unsettled = nil
 	nodes := r.tree.dirty.take(tx, assessMax)
 	for _, node := range nodes {
 		r.plan.rested(node)

@@ -54,21 +54,30 @@ func (r *Replica) Body(tx kv.Tx, writer zsync.WriterID, seq uint64) []byte {
 		return nil
 	}
 	r.judgeOwn(tx)
-	if !r.worthLogging() {
+	live := r.logsLive()
+	if !live && !r.worthLogging() {
 		return nil
 	}
 	d := newDrafting(r, tx, writer, seq)
 	d.drafts = make([]draft, 0, min(len(r.findings.at), BodyOpsMax))
 	queued := len(r.scan.queue)
-	for kind := range foundKinds {
-		if d.full || kind == foundGone && len(d.drafts) > 0 {
-			break // what is gone is judged by the D that the rest leaves
-		}
-		r.findings.each(kind, d.add)
+	if live {
+		d.addLive()
+	} else {
+		d.addAll()
 	}
 	r.more = r.more || len(r.tree.dirty.fresh) > 0 || len(r.scan.queue) > queued
 	r.disk.save(tx)
 	return d.body()
+}
+
+func (d *drafting) addAll() {
+	for kind := range foundKinds {
+		if d.full || kind == foundGone && len(d.drafts) > 0 {
+			return // what is gone is judged by the D that the rest leaves
+		}
+		d.replica.findings.each(kind, d.add)
+	}
 }
 
 func newDrafting(r *Replica, tx kv.Tx, writer zsync.WriterID, seq uint64) *drafting {

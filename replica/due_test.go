@@ -25,8 +25,8 @@ func (b *box) wantDueLater() {
 func halfFetched(t *testing.T) (b *box, failed func(err error)) {
 	t.Helper()
 	a, b := pairOf(t, nil)
-	a.user().write("one", "first")
 	a.user().write("two", "second")
+	a.user().write("one", "first") // the newest goes first
 	a.scan()
 	b.fetch = nil
 	b.learn(a, -1)

@@ -34,6 +34,7 @@ type finding struct {
 	target   string
 	young    bool
 	edited   bool // foundMove: the content is another than D's
+	live     bool // somebody is at work there: it is logged at once
 	back     bool // foundMove: nothing was moved here, but elsewhere, and is to be here again
 	leaves   bool // it may take something out of the visible tree
 	replaced bool // foundGone: something of another type is there instead
@@ -49,6 +50,9 @@ type findings struct {
 	queue [foundKinds][]*finding    // in the order found; done ones are passed over
 	count [foundKinds]int
 	since time.Time // when the first of them was found
+
+	live      int       // how many are live …
+	liveSince time.Time // … and when the first of these was found
 
 	leaving int  // how many may take something out of the visible tree …
 	held    bool // … and whether these wait for a person
@@ -71,6 +75,12 @@ func (fs *findings) add(now time.Time, f *finding) {
 	fs.in[f.path.Dir()] = append(fs.in[f.path.Dir()], f)
 	fs.queue[f.kind] = append(fs.queue[f.kind], f)
 	fs.count[f.kind]++
+	if f.live {
+		if fs.live == 0 {
+			fs.liveSince = now
+		}
+		fs.live++
+	}
 	if f.leaves {
 		fs.leaving++
 		fs.judged = false
@@ -83,6 +93,9 @@ func (fs *findings) remove(f *finding) {
 	}
 	f.done = true
 	delete(fs.at, f.path)
+	if f.live {
+		fs.live--
+	}
 	if f.leaves {
 		fs.leaving--
 		fs.judged = fs.judged && !fs.held
@@ -173,14 +186,15 @@ func (r *Replica) setAside(tx kv.Tx, f *finding) {
 
 // hash finds out a file's content: of what the cache remembers at once, of
 // anything else by an order. from is what the file was before it was moved here
-// and changed.
-func (r *Replica) hash(tx kv.Tx, now time.Time, path zsync.Path, stat store.Stat, from *diskKey) {
+// and changed; live: somebody is at work there.
+func (r *Replica) hash(tx kv.Tx, now time.Time, path zsync.Path, stat store.Stat, from *diskKey, live bool) {
+	fresh := &task{job: store.HashJob{Path: path, Old: stat}, from: from, live: live}
 	if stat.Size == 0 {
-		r.hashed(tx, from, store.Hashed{Path: path, Stat: stat, Content: zsync.EmptyContent})
+		r.hashed(tx, fresh, store.Hashed{Path: path, Stat: stat, Content: zsync.EmptyContent}, 0)
 		return
 	}
 	if c, found := getCached(tx, path); found && c.matches(stat) && r.hasList(tx, c.content, c.listLen) {
-		r.hashed(tx, from, store.Hashed{Path: path, Stat: stat, Content: c.content}, c.listLen)
+		r.hashed(tx, fresh, store.Hashed{Path: path, Stat: stat, Content: c.content}, c.listLen)
 		return
 	}
 	if t := r.scan.tasks[path]; t != nil {
@@ -190,12 +204,12 @@ func (r *Replica) hash(tx kv.Tx, now time.Time, path zsync.Path, stat store.Stat
 	if r.stillGrowing(now, path, stat) {
 		return
 	}
-	r.order(&task{job: store.HashJob{Path: path, Old: stat}, from: from})
+	r.order(fresh)
 }
 
 func (r *Replica) order(t *task) {
 	r.scan.tasks[t.job.Path] = t
-	r.scan.backlog = append(r.scan.backlog, t)
+	r.scan.laneOf(t.live).backlog.add(t)
 }
 
 // hasList reports whether the list that a content has, if it has one, is here.
@@ -229,7 +243,7 @@ func (r *Replica) Hashed(tx kv.Tx, now time.Time, hashed []store.Hashed) {
 			continue
 		}
 		delete(r.scan.tasks, h.Path)
-		r.scan.ordered--
+		r.scan.laneOf(t.live).count(t, -1)
 		switch {
 		case t.stale:
 			r.Hinted(now, []zsync.Path{h.Path.Dir()}, false)
@@ -253,7 +267,7 @@ func (r *Replica) hashDone(tx kv.Tx, now time.Time, t *task, h store.Hashed) {
 	if n := len(h.List); n > 0 {
 		listLen = uint32(len(h.List[n-1].Data))
 	}
-	r.hashed(tx, t.from, h, listLen)
+	r.hashed(tx, t, h, listLen)
 }
 
 // hashFailed looks again later at a file that did not hold still, each time
@@ -270,12 +284,11 @@ func (r *Replica) hashFailed(now time.Time, h store.Hashed) {
 
 // hashed takes in a file's content, with the octets of its root list node if it
 // has a list.
-func (r *Replica) hashed(tx kv.Tx, from *diskKey, h store.Hashed, listLen ...uint32) {
-	f := &finding{kind: foundFile, path: h.Path, stat: h.Stat, content: h.Content, young: h.Young}
-	if len(listLen) > 0 {
-		f.listLen = listLen[0]
+func (r *Replica) hashed(tx kv.Tx, t *task, h store.Hashed, listLen uint32) {
+	f := &finding{
+		kind: foundFile, path: h.Path, stat: h.Stat, content: h.Content, listLen: listLen, young: h.Young, live: t.live,
 	}
-	if from != nil {
+	if from := t.from; from != nil {
 		switch d := r.disk.get(tx, *from); {
 		case d == nil:
 		case !d.sameAs(h.Stat):

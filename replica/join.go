@@ -13,8 +13,9 @@ import (
 	"github.com/zsync/zsync/store"
 )
 
-// join compares one directory with what D has in it, name by name.
-func (r *Replica) join(tx kv.Tx, now time.Time, l store.Listing) {
+// join compares one directory with what D has in it, name by name. live: somebody
+// is at work in it.
+func (r *Replica) join(tx kv.Tx, now time.Time, l store.Listing, live bool) {
 	r.nest(l)
 	var known []*onDisk
 	dir, inD := r.disk.dirNode(tx, l.Path)
@@ -23,7 +24,7 @@ func (r *Replica) join(tx kv.Tx, now time.Time, l store.Listing) {
 		l.Entries = r.spelled(l.Entries, known)
 		r.joinKept(tx, dir, l)
 	}
-	j := &joining{replica: r, tx: tx, now: now, dir: l.Path}
+	j := &joining{replica: r, tx: tx, now: now, dir: l.Path, live: live}
 	r.scan.listed[l.Path] = true
 	r.problems.clearIn(l.Path, "name", "depth", "symlink")
 	maps.DeleteFunc(r.scan.unusable, func(_ diskKey, dir zsync.Path) bool { return dir == l.Path })
@@ -107,6 +108,7 @@ type joining struct {
 	tx      kv.Tx
 	now     time.Time
 	dir     zsync.Path
+	live    bool
 }
 
 // absent notes what D has and the directory has not. A directory that could not
@@ -194,7 +196,8 @@ func (j *joining) changed(d *onDisk, e store.Entry, path zsync.Path) {
 		j.symlink(e, path)
 		return
 	}
-	r.hash(j.tx, j.now, path, e.Stat, nil) // after a chmod too: an edit before it may have kept size and mtime
+	live := j.live && !d.stat.Unchanged(e.Stat)  // a young one is only looked at again
+	r.hash(j.tx, j.now, path, e.Stat, nil, live) // after a chmod too: an edit before it may have kept size and mtime
 }
 
 // noted reports whether that very entry has been found already and waits to be
@@ -263,11 +266,11 @@ func (j *joining) unusable(e store.Entry) {
 func (j *joining) appeared(e store.Entry, path zsync.Path) {
 	switch e.Stat.Type {
 	case zsync.TypeDir:
-		j.replica.foundDir(j.tx, path, e.Stat)
+		j.replica.foundDir(j.tx, path, e.Stat, j.live)
 	case zsync.TypeSymlink:
 		j.symlink(e, path)
 	default:
-		j.replica.hash(j.tx, j.now, path, e.Stat, nil)
+		j.replica.hash(j.tx, j.now, path, e.Stat, nil, j.live)
 	}
 }
 
@@ -277,14 +280,18 @@ func (j *joining) symlink(e store.Entry, path zsync.Path) {
 		j.replica.problems.set(path, "symlink", fmt.Sprintf("target of %d octets, at most %d", len(e.Target), zsync.SymlinkBytesMax))
 		return
 	}
-	f := &finding{kind: foundFile, path: path, stat: e.Stat, target: e.Target, content: store.ContentOf([]byte(e.Target))}
+	f := &finding{kind: foundFile, path: path, stat: e.Stat, live: j.live, target: e.Target, content: store.ContentOf([]byte(e.Target))}
 	j.replica.found(j.tx, f)
 }
 
 // foundDir notes a new directory and has it listed: what is in it is found
 // before the directory itself is logged.
-func (r *Replica) foundDir(tx kv.Tx, path zsync.Path, stat store.Stat) {
+func (r *Replica) foundDir(tx kv.Tx, path zsync.Path, stat store.Stat, live bool) {
 	r.scan.fresh[path] = true
-	r.scan.enqueue(path)
+	if live {
+		r.scan.enqueueLive(path)
+	} else {
+		r.scan.enqueue(path)
+	}
 	r.found(tx, &finding{kind: foundDir, path: path, stat: stat})
 }

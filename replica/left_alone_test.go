@@ -84,7 +84,7 @@ func TestWhatWasFoundBeforeTheRootWasLostIsFoundAgain(t *testing.T) {
 func (b *box) finds(path zsync.Path) {
 	b.t.Helper()
 	err := b.db.Update(func(tx kv.Tx) error {
-		b.rep.hashed(tx, nil, b.hash(store.HashJob{Path: path, Old: b.disk.User().Stat(string(path))}))
+		b.rep.hashed(tx, &task{}, b.hash(store.HashJob{Path: path, Old: b.disk.User().Stat(string(path))}), 0)
 		return nil
 	})
 	if err != nil || b.rep.findings.at[path] == nil {

@@ -14,6 +14,8 @@ import (
 type marks struct {
 	fresh map[uint64]bool
 	saved bool // there may be some in the bucket
+	notes bool // what is marked is noted …
+	noted []uint64
 	key   keyRoom
 }
 
@@ -22,7 +24,19 @@ const freshMax = 16384
 
 func newMarks() *marks { return &marks{fresh: map[uint64]bool{}, saved: true} }
 
-func (m *marks) mark(node uint64) { m.fresh[node] = true }
+func (m *marks) mark(node uint64) {
+	m.fresh[node] = true
+	if m.notes && len(m.noted) < liveNodesMax {
+		m.noted = append(m.noted, node)
+	}
+}
+
+// takeNoted returns what was marked since it was noted.
+func (m *marks) takeNoted() (nodes []uint64) {
+	nodes, m.noted, m.notes = m.noted, nil, false
+	slices.Sort(nodes)
+	return slices.Compact(nodes)
+}
 
 func (m *marks) unmark(tx kv.Tx, node uint64) {
 	delete(m.fresh, node)

@@ -10,6 +10,9 @@ import (
 // one Output may go at once and in any order, but for what is said at Flush
 // and Apply.
 type Output struct {
+	ListFirst []zsync.Path    // read these directories, before all else: answered by Listed
+	HashFirst []store.HashJob // read these files, before all else: answered by Hashed
+
 	List    []zsync.Path    // read these directories: answered by Listed
 	Hash    []store.HashJob // read these files: answered by Hashed
 	Verify  []store.HashJob // read these files from the disk itself: answered by Verified
@@ -28,6 +31,8 @@ type Want struct {
 	ListLen uint32         // octets of the root list node; 0 up to zsync.ContentChunkMax
 	Author  zsync.DeviceID // who wrote the version, and so surely had it
 	Stamp   zsync.Stamp    // of the version: newer ones are more urgent
+	MtimeNS int64          // of the version; it orders work and nothing else
+	Urgent  bool           // it was changed just now: it goes before all that is not. At most 256 more
 }
 
 // CopyJob asks for a content that this disk has already.
@@ -35,6 +40,7 @@ type CopyJob struct {
 	Content zsync.Digest
 	Size    int64 // octets
 	From    store.Span
+	Urgent  bool // as in Want
 }
 
 // Batch is changes to be carried out in their order. Redo is set after a
@@ -43,4 +49,5 @@ type Batch struct {
 	Number  uint64 // for the answer
 	Changes []store.Change
 	Redo    bool
+	Urgent  bool // some of them were made elsewhere just now
 }

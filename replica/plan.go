@@ -44,6 +44,7 @@ func (r *Replica) planOn(tx kv.Tx, now time.Time) {
 	} else {
 		t.orderAhead()
 	}
+	slices.SortStableFunc(r.out.Want, Want.before)
 	r.more = r.more || t.looked >= turnNodes
 }
 
@@ -54,13 +55,15 @@ func (t *turn) fillBatch() {
 	if !r.underWay.any() && len(r.batch.steps) == 0 {
 		p.alone = time.Time{} // it is planned first
 	}
+	t.planLive(t.plan, r.batch.full)
 	for t.looked < turnNodes && len(p.ready) > 0 && !r.batch.full() {
 		node := p.ready[0]
 		p.ready = p.ready[1:]
-		if node != pastNode {
+		if t.urgent = r.contents.urgentFor(node); node != pastNode {
 			t.plan(node)
 		}
 	}
+	t.urgent = false
 	full := func() bool { return r.batch.full() || r.contents.full() }
 	for t.looked < turnNodes && p.cursor != cursorEnd && !full() {
 		p.cursor = t.walk(p.cursor, t.plan, full)
@@ -76,6 +79,7 @@ func (t *turn) fillBatch() {
 func (t *turn) orderAhead() {
 	r := t.replica
 	p := &r.plan
+	t.planLive(t.order, func() bool { return len(p.ready) >= WantsMax })
 	full := func() bool { return len(p.ready) >= WantsMax || r.contents.full() }
 	for t.looked < turnNodes && p.cursor != cursorEnd && !full() {
 		p.cursor = t.walk(p.cursor, t.order, full)
@@ -120,6 +124,7 @@ type turn struct {
 	now     time.Time
 	active  map[uint64]bool // being planned: what asks for them again is a cycle
 	looked  int
+	urgent  bool // what is planned was heard of just now
 }
 
 // plan brings one node closer to what L wants: its changes go to the batch, what
@@ -154,6 +159,10 @@ func (t *turn) order(node uint64) {
 	}
 	has := func(p pair) bool { return p.from != nil }
 	if pairs, _, due := t.due(node); due && (t.contentsReady(node, pairs) || slices.ContainsFunc(pairs, has)) {
+		if t.urgent {
+			r.plan.ready = slices.Insert(r.plan.ready, 0, node)
+			return
+		}
 		r.plan.ready = append(r.plan.ready, node)
 	}
 }
@@ -233,7 +242,7 @@ func (t *turn) contentsReady(node uint64, pairs []pair) bool {
 			lacks = append(lacks, p.version)
 		}
 	}
-	return t.replica.contents.claim(t.replica, t.tx, node, lacks)
+	return t.replica.contents.claim(t.replica, t.tx, node, lacks, t.urgent)
 }
 
 // prepare does what need not wait for a content on its way: what the node has

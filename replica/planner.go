@@ -1,6 +1,9 @@
 package replica
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The limits of planning.
 const (
@@ -13,14 +16,16 @@ const (
 // and fills the batch with changes. It keeps no list of nodes: they are in the
 // bucket todo, and it has a cursor.
 type planner struct {
-	cursor  uint64    // the next node to look at
-	blocked uint64    // the lowest node that could not be planned; 0 is none
-	asleep  time.Time // when all rests end
-	rests   map[uint64]rest
-	ready   []uint64  // nodes that a content came for
-	after   []uint64  // nodes that wait for what is under way
-	alone   time.Time // since then a change waits that nothing is ordered beside; zero: none
-	swept   bool      // all of todo was looked at since the start
+	cursor    uint64    // the next node to look at
+	blocked   uint64    // the lowest node that could not be planned; 0 is none
+	asleep    time.Time // when all rests end
+	rests     map[uint64]rest
+	ready     []uint64  // nodes that a content came for
+	after     []uint64  // nodes that wait for what is under way
+	live      lately    // nodes that were heard of last
+	unsettled []uint64  // nodes of these that are not compared with D yet
+	alone     time.Time // since then a change waits that nothing is ordered beside; zero: none
+	swept     bool      // all of todo was looked at since the start
 }
 
 type rest struct {
@@ -48,6 +53,15 @@ func (p *planner) block(node uint64) {
 	if p.blocked == 0 || node < p.blocked {
 		p.blocked = node
 	}
+}
+
+// come has the nodes that a content came for planned.
+func (p *planner) come(c *wanted) {
+	if c.urgent {
+		p.ready = slices.Insert(p.ready, 0, c.nodes...)
+		return
+	}
+	p.ready = append(p.ready, c.nodes...)
 }
 
 // await has a node planned once a batch under way is done.

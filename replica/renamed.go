@@ -38,7 +38,11 @@ func (s *scanner) rename(now time.Time, from, to zsync.Path) {
 		s.hintAt(now, s.hints[dir].due, r.translate(dir))
 	}
 	for _, dir := range s.queue {
-		if below(dir, from) {
+		switch {
+		case !below(dir, from):
+		case s.live[dir]:
+			s.enqueueLive(r.translate(dir))
+		default:
 			s.enqueue(r.translate(dir))
 		}
 	}

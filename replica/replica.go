@@ -112,13 +112,16 @@ func Sensible(ev eventlog.Event) (sensible bool) {
 // those of other kinds are passed over. Before the transaction ends, Logged or
 // Advance follows, which goes on with what the events changed.
 func (r *Replica) Fold(tx kv.Tx, fresh []eventlog.Event) error {
+	live := liveFrom(fresh)
 	for i := range fresh {
+		r.tree.dirty.notes = i >= live
 		if err := r.tree.fold(tx, fresh[i]); err != nil {
 			return err
 		}
 		r.countEnded(tx)
 		r.foldConfirm(tx, fresh[i])
 	}
+	r.plan.unsettled = append(r.plan.unsettled, r.tree.dirty.takeNoted()...)
 	r.more = true
 	return tx.Err()
 }
@@ -253,6 +256,9 @@ func (r *Replica) Deadline() time.Time {
 	due := r.scan.deadline()
 	if r.findings.open() > 0 && r.mayAuthor() {
 		due = earlier(due, r.findings.since.Add(coalesce))
+		if fs := &r.findings; fs.live > 0 && !fs.held && fs.waiting(foundMove) == 0 {
+			due = earlier(due, fs.liveSince.Add(liveWait))
+		}
 	}
 	if r.plans() {
 		due = earlier(due, r.planDue())

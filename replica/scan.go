@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -31,8 +32,10 @@ const (
 // then it is known what was moved, and only what is left after that was
 // deleted.
 type scanner struct {
-	queue    []zsync.Path // directories to list
+	queue    []zsync.Path // directories to list; one that is in soon, too, may have been by now
+	soon     []zsync.Path // those that are live: before the others
 	queued   map[zsync.Path]bool
+	live     map[zsync.Path]bool // told of by a hint, and not read since: see liveListsMax
 	listing  map[zsync.Path]bool // ordered; true: list it once more afterwards
 	listed   map[zsync.Path]bool // in this round
 	full     bool                // this round walks the whole tree
@@ -46,9 +49,8 @@ type scanner struct {
 	large   map[zsync.Path]store.Stat    // large files that are given time to grow
 	failed  map[zsync.Path]time.Duration // what could not be read, and how long it waits for its next try
 
-	tasks   map[zsync.Path]*task // files to be hashed
-	backlog []*task              // those that are not yet ordered
-	ordered int
+	tasks map[zsync.Path]*task // files to be hashed
+	lanes [2]lane              // where they wait: see laneOf
 
 	missing map[diskKey]absence        // in D, but not found where it was, in this round
 	held    map[zsync.Path]store.Entry // found, and known from elsewhere in D: moved here, perhaps
@@ -63,18 +65,39 @@ type absence struct {
 	replaced bool
 }
 
-type hint struct{ first, due time.Time }
+type hint struct {
+	first, due time.Time
+	live       bool // it came from outside: somebody is at work there
+}
 
 // task is one file on its way through a Hash order.
 type task struct {
-	job   store.HashJob
-	from  *diskKey // what it was before it was moved here and changed
-	stale bool     // the file has changed since the order
+	job    store.HashJob
+	from   *diskKey // what it was before it was moved here and changed
+	live   bool     // somebody is at work there: it goes before what a scan found
+	stale  bool     // the file has changed since the order
+	number uint64   // in its backlog
+	taken  bool     // from its backlog
+}
+
+// lane is files of one urgency on their way.
+type lane struct {
+	backlog backlog // those that are not yet ordered
+	ordered int
+	octets  int64 // of those that are ordered
+}
+
+// laneOf returns where a file waits, beside others as urgent.
+func (s *scanner) laneOf(live bool) *lane {
+	if live {
+		return &s.lanes[1]
+	}
+	return &s.lanes[0]
 }
 
 func newScanner() scanner {
 	return scanner{
-		queued: map[zsync.Path]bool{}, listing: map[zsync.Path]bool{}, listed: map[zsync.Path]bool{},
+		queued: map[zsync.Path]bool{}, live: map[zsync.Path]bool{}, listing: map[zsync.Path]bool{}, listed: map[zsync.Path]bool{},
 		hints: map[zsync.Path]hint{}, delays: map[zsync.Path]time.Duration{}, large: map[zsync.Path]store.Stat{},
 		failed: map[zsync.Path]time.Duration{},
 		tasks:  map[zsync.Path]*task{}, missing: map[diskKey]absence{}, held: map[zsync.Path]store.Entry{},
@@ -91,6 +114,29 @@ func (s *scanner) enqueue(dir zsync.Path) {
 		s.queued[dir] = true
 		s.queue = append(s.queue, dir)
 	}
+	if s.live[dir] && !slices.Contains(s.soon, dir) {
+		s.soon = append(s.soon, dir)
+	}
+}
+
+// enqueueLive has a directory listed before those that nobody told of.
+func (s *scanner) enqueueLive(dir zsync.Path) {
+	if len(s.live) < liveListsMax {
+		s.live[dir] = true
+	}
+	s.enqueue(dir)
+}
+
+// next takes a directory from a queue that has some; ok is false where it has been
+// listed meanwhile.
+func (s *scanner) next(queue *[]zsync.Path) (dir zsync.Path, ok bool) {
+	dir, *queue = (*queue)[0], (*queue)[1:]
+	ok = s.queued[dir]
+	delete(s.queued, dir)
+	for len(s.queue) > 0 && !s.queued[s.queue[0]] {
+		s.queue = s.queue[1:]
+	}
+	return dir, ok
 }
 
 // unwalked reports whether a full round has still to list dir.
@@ -127,8 +173,17 @@ func (s *scanner) hintSoon(now time.Time, dir zsync.Path) {
 // hintAt has dir listed at a time, unless that happens earlier anyway.
 func (s *scanner) hintAt(now, due time.Time, dir zsync.Path) {
 	if h, known := s.hints[dir]; !known || h.due.After(due) {
-		s.hints[dir] = hint{first: now, due: due}
+		s.hints[dir] = hint{first: now, due: due, live: h.live}
 	}
+}
+
+// hintLive has dir listed once it was quiet for a moment, before all that nobody
+// told of.
+func (s *scanner) hintLive(now time.Time, dir zsync.Path) {
+	s.hintSoon(now, dir)
+	h := s.hints[dir]
+	h.live = true
+	s.hints[dir] = h
 }
 
 func (s *scanner) deadline() time.Time {
@@ -162,8 +217,12 @@ func (s *scanner) takeHints(now time.Time, every time.Duration) {
 	}
 	slices.Sort(due)
 	for _, dir := range due {
+		if s.hints[dir].live {
+			s.enqueueLive(dir)
+		} else {
+			s.enqueue(dir)
+		}
 		delete(s.hints, dir)
-		s.enqueue(dir)
 	}
 }
 
@@ -177,7 +236,7 @@ func (r *Replica) Hinted(now time.Time, dirs []zsync.Path, all bool) {
 	}
 	for _, dir := range dirs {
 		for _, name := range r.scan.namesOf(now, dir) {
-			r.scan.hintSoon(now, name)
+			r.scan.hintLive(now, name)
 		}
 	}
 }
@@ -190,8 +249,11 @@ func (r *Replica) Listed(tx kv.Tx, now time.Time, l store.Listing) {
 		return
 	}
 	delete(r.scan.listing, l.Path)
+	live := r.scan.live[l.Path]
 	if again {
 		r.scan.enqueue(l.Path)
+	} else {
+		delete(r.scan.live, l.Path)
 	}
 	switch {
 	case errors.Is(l.Err, store.ErrRoot) || l.Path == "" && l.Gone:
@@ -204,7 +266,7 @@ func (r *Replica) Listed(tx kv.Tx, now time.Time, l store.Listing) {
 		r.scan.enqueue(l.Path.Dir())
 	default:
 		r.rootFound(l.Path)
-		r.join(tx, now, l)
+		r.join(tx, now, l, live)
 	}
 	r.work(tx, now)
 }
@@ -228,17 +290,18 @@ func (r *Replica) rootFound(dir zsync.Path) {
 }
 
 func (s *scanner) abandon() {
-	s.queue, s.full = nil, false
-	for _, set := range []map[zsync.Path]bool{s.queued, s.listed, s.fresh} {
+	s.queue, s.soon, s.full = nil, nil, false
+	for _, set := range []map[zsync.Path]bool{s.queued, s.live, s.listed, s.fresh} {
 		clear(set)
 	}
 	clear(s.hints)
 	clear(s.missing)
 	clear(s.held)
-	for _, t := range s.backlog {
-		delete(s.tasks, t.job.Path)
+	for i := range s.lanes {
+		for _, t := range s.lanes[i].backlog.clear() {
+			delete(s.tasks, t.job.Path)
+		}
 	}
-	s.backlog = nil
 	for _, t := range s.tasks {
 		t.stale = true
 	}
@@ -262,27 +325,41 @@ func (r *Replica) scanOn(tx kv.Tx, now time.Time) {
 
 // orderLists keeps some directories being read: none while a batch is applied,
 // so that no listing shows the disk from before and is judged by D from after.
+// Those that are live do not wait for what was found in others to be hashed or logged.
 func (r *Replica) orderLists(tx kv.Tx) {
 	s := &r.scan
-	for len(s.queue) > 0 && len(s.listing) < listsMax && len(s.backlog) < backlogMax &&
+	for len(s.soon) > 0 && len(s.listing) < listsMax+liveListsMax && s.laneOf(true).backlog.count < backlogMax && r.mayList() {
+		if dir, ok := s.next(&s.soon); ok {
+			r.out.ListFirst = r.orderList(tx, dir, r.out.ListFirst)
+		}
+	}
+	for len(s.queue) > 0 && len(s.listing) < listsMax && s.laneOf(false).backlog.count < backlogMax &&
 		(r.findings.open() < findingsMax || !r.mayAuthor()) && r.mayList() {
-		dir := s.queue[0]
-		s.queue = s.queue[1:]
-		delete(s.queued, dir)
-		if r.lost && dir != "" {
-			continue // the full scan that finds the root again comes here too
+		if dir, ok := s.next(&s.queue); ok {
+			r.out.List = r.orderList(tx, dir, r.out.List)
 		}
-		if r.apart.leavesDir(dir) {
-			continue
-		}
-		if !r.knownDir(tx, dir) {
-			s.enqueue(dir.Dir())
-			continue
-		}
-		s.listing[dir] = false
-		r.out.List = append(r.out.List, dir)
 	}
 	r.underWay.gap = false
+}
+
+// orderList adds a directory to orders, unless it is not to be read now.
+func (r *Replica) orderList(tx kv.Tx, dir zsync.Path, orders []zsync.Path) []zsync.Path {
+	s := &r.scan
+	switch {
+	case r.lost && dir != "": // the full scan that finds the root again comes here too
+	case r.apart.leavesDir(dir):
+	case !r.knownDir(tx, dir):
+		if s.live[dir] {
+			s.enqueueLive(dir.Dir())
+		} else {
+			s.enqueue(dir.Dir())
+		}
+	default:
+		s.listing[dir] = false
+		return append(orders, dir)
+	}
+	delete(s.live, dir)
+	return orders
 }
 
 // knownDir reports whether what is found in dir can be told where it belongs.
@@ -295,11 +372,22 @@ func (r *Replica) knownDir(tx kv.Tx, dir zsync.Path) bool {
 }
 
 func (r *Replica) orderHashes() {
-	s := &r.scan
-	for len(s.backlog) > 0 && s.ordered < hashesMax {
-		t := s.backlog[0]
-		s.backlog = s.backlog[1:]
-		s.ordered++
-		r.out.Hash = append(r.out.Hash, t.job)
+	r.out.HashFirst = r.scan.laneOf(true).order(r.out.HashFirst, liveHashBytesMax)
+	r.out.Hash = r.scan.laneOf(false).order(r.out.Hash, math.MaxInt64)
+}
+
+// order adds files to orders as long as no more, and no more octets, are being hashed
+// than may be at one time.
+func (l *lane) order(orders []store.HashJob, octets int64) []store.HashJob {
+	for l.backlog.count > 0 && l.ordered < hashesMax && l.octets < octets {
+		t := l.backlog.take()
+		l.count(t, 1)
+		orders = append(orders, t.job)
 	}
+	return orders
+}
+
+func (l *lane) count(t *task, n int) {
+	l.ordered += n
+	l.octets += int64(n) * t.job.Old.Size
 }

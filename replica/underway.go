@@ -95,7 +95,11 @@ func (r *Replica) mayGo(now time.Time) bool {
 	if !u.any() {
 		return true
 	}
-	needed := len(r.scan.queue) > 0 && !now.Before(u.since.Add(gapPatience)) || r.plan.needsGap(now)
+	patience := gapPatience
+	if len(r.scan.soon) > 0 {
+		patience = livePatience
+	}
+	needed := len(r.scan.queue) > 0 && !now.Before(u.since.Add(patience)) || r.plan.needsGap(now)
 	return !r.batch.mends() && len(u.batches) < underWayMax && !needed
 }
 
@@ -111,7 +115,11 @@ func (t *turn) add(change store.Change, before, after *onDisk) bool {
 			return false
 		}
 	}
-	return r.batch.add(t.now, change, before, after)
+	if !r.batch.add(t.now, change, before, after) {
+		return false
+	}
+	r.batch.urgent = r.batch.urgent || t.urgent
+	return true
 }
 
 // send orders the changes of the batch. The next one is filled from now on.
@@ -133,7 +141,7 @@ func (r *Replica) send(tx kv.Tx, now time.Time) {
 	sent.number = u.ordered
 	u.batches = append(u.batches, &sent)
 	r.batch = newBatch()
-	r.out.Apply = append(r.out.Apply, Batch{Number: sent.number, Changes: changes, Redo: sent.redo})
+	r.out.Apply = append(r.out.Apply, Batch{Number: sent.number, Changes: changes, Redo: sent.redo, Urgent: sent.urgent})
 }
 
 // forgetIntents ends the intents of a batch whose outcome is D now.

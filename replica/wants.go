@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -17,7 +18,9 @@ type contents struct {
 	ofNode      map[uint64][]zsync.Digest
 	staged      map[zsync.Digest]uint64 // whole and verified: see flushes
 	unfinished  []zsync.Digest          // parts of contents that the last run left in staging
-	outstanding int                     // wants and copies that were ordered
+	outstanding int                     // wants and copies that were ordered …
+	urgent      int                     // … how many of them are urgent …
+	urgentBytes int64                   // … and of how many octets
 }
 
 // wanted is a content that some nodes lack.
@@ -27,6 +30,26 @@ type wanted struct {
 	ordered bool
 	copying bool // the order is a Copy
 	tried   bool // to copy it; what is left is to fetch it
+	urgent  bool // it is ordered though there is no more room
+}
+
+// before orders what is asked for at one time: what is urgent, then the small before the
+// large, then by who has it, and the newest first.
+func (w Want) before(o Want) int {
+	return cmp.Or(
+		compareBools(o.Urgent, w.Urgent), compareBools(w.Size > bulkBytes, o.Size > bulkBytes),
+		w.Author.Compare(o.Author), cmp.Compare(o.MtimeNS, w.MtimeNS),
+	)
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 func newContents() contents {
@@ -44,8 +67,8 @@ func (cs *contents) has(content zsync.Digest) bool {
 func (cs *contents) full() bool { return cs.outstanding >= WantsMax }
 
 // claim notes what a node lacks now, orders what is not on its way, and reports
-// whether all of it is there.
-func (cs *contents) claim(r *Replica, tx kv.Tx, node uint64, lacks []*version) bool {
+// whether all of it is there. What is urgent is ordered beside all else.
+func (cs *contents) claim(r *Replica, tx kv.Tx, node uint64, lacks []*version, urgent bool) bool {
 	if !cs.claims(node, lacks) {
 		digests := make([]zsync.Digest, len(lacks))
 		for i, v := range lacks {
@@ -60,7 +83,7 @@ func (cs *contents) claim(r *Replica, tx kv.Tx, node uint64, lacks []*version) b
 	for _, v := range lacks {
 		c := cs.by[v.content]
 		if c == nil {
-			c = &wanted{want: Want{Content: v.content, Size: v.size, ListLen: v.listLen, Author: v.author, Stamp: v.stamp}}
+			c = &wanted{want: Want{Content: v.content, Size: v.size, ListLen: v.listLen, Author: v.author, Stamp: v.stamp, MtimeNS: v.mtimeNS}}
 			cs.by[v.content] = c
 		}
 		if i, found := slices.BinarySearch(c.nodes, node); !found {
@@ -68,6 +91,7 @@ func (cs *contents) claim(r *Replica, tx kv.Tx, node uint64, lacks []*version) b
 		}
 		if !cs.has(v.content) {
 			ready = false
+			c.urgent = c.urgent || urgent && !c.ordered
 			cs.order(r, tx, c)
 		}
 	}
@@ -81,20 +105,30 @@ func (cs *contents) claims(node uint64, lacks []*version) bool {
 
 // order has a content copied from elsewhere on this disk, or else fetched.
 func (cs *contents) order(r *Replica, tx kv.Tx, c *wanted) {
-	if c.ordered || cs.full() {
+	if c.ordered || cs.full() && !c.urgent {
 		return
 	}
 	c.ordered = true
-	cs.outstanding++
+	cs.count(c, 1)
+	c.want.Urgent = c.urgent
 	if !c.tried {
 		c.tried = true
 		if from, found := r.Locate(tx, c.want.Content); found {
 			c.copying = true
-			r.out.Copy = append(r.out.Copy, CopyJob{Content: c.want.Content, Size: c.want.Size, From: from})
+			r.out.Copy = append(r.out.Copy, CopyJob{Content: c.want.Content, Size: c.want.Size, From: from, Urgent: c.urgent})
 			return
 		}
 	}
 	r.out.Want = append(r.out.Want, c.want)
+}
+
+// count keeps the count of what is ordered.
+func (cs *contents) count(c *wanted, n int) {
+	cs.outstanding += n
+	if c.urgent {
+		cs.urgent += n
+		cs.urgentBytes += int64(n) * c.want.Size
+	}
 }
 
 // again has who still wants a content whose staging file was used up have it
@@ -149,7 +183,7 @@ func (cs *contents) takeBack(r *Replica, c *wanted) bool {
 		return false
 	}
 	c.ordered = false
-	cs.outstanding--
+	cs.count(c, -1)
 	at := slices.IndexFunc(r.out.Want, func(w Want) bool { return w.Content == c.want.Content })
 	if at >= 0 {
 		r.out.Want = slices.Delete(r.out.Want, at, at+1)
@@ -182,7 +216,7 @@ func (r *Replica) Staged(tx kv.Tx, now time.Time, digest zsync.Digest, err error
 	cs := &r.contents
 	if c := cs.by[digest]; c != nil && c.ordered {
 		c.ordered = false
-		cs.outstanding--
+		cs.count(c, -1)
 		r.stagedOne(tx, now, c, err)
 		r.more = true // many come at one time, so the work is left to Advance
 	} else if err == nil && c == nil {
@@ -208,7 +242,7 @@ func (r *Replica) stagedOne(tx kv.Tx, now time.Time, c *wanted, err error) {
 		r.problems.clear("", CodeSpace)
 		r.problems.clear("", CodeDisk)
 		r.stage(digest)
-		r.plan.ready = append(r.plan.ready, c.nodes...)
+		r.plan.come(c)
 	case errors.Is(err, store.ErrNoSpace):
 		c.tried = c.tried && !copying // what is to be copied is still there
 		r.problems.set("", CodeSpace, store.ExplainOne(err))

@@ -11,6 +11,9 @@ const (
 	// small files share a trip and big ones do not wait for each other.
 	hashJobsMax  = 256
 	hashBytesMax = 32 << 20
+	// hashFirstBytesMax is the same for what somebody is at work on: none of it waits
+	// for much else.
+	hashFirstBytesMax = 4 << 20
 )
 
 // batches cuts jobs into runs of at most count files and, but for a single

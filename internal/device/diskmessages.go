@@ -9,12 +9,19 @@ import (
 
 // Orders to the workers of a folder's disk, each answered by one fact.
 type (
-	// ListDir is answered by Listed.
-	ListDir struct{ Path zsync.Path }
+	// ListDir is answered by Listed. Urgent orders go before all that are not, here and
+	// below.
+	ListDir struct {
+		Path   zsync.Path
+		Urgent bool
+	}
 	// Listed answers ListDir.
 	Listed struct{ Listing store.Listing }
 	// HashFiles is answered by Hashed.
-	HashFiles struct{ Jobs []store.HashJob }
+	HashFiles struct {
+		Jobs   []store.HashJob
+		Urgent bool
+	}
 	// Hashed answers HashFiles.
 	Hashed struct{ Results []store.Hashed }
 	// StagePieces verifies and writes received data; answered by Staged to the
@@ -45,6 +52,7 @@ type (
 		Size    int64
 		Chunks  []store.Chunk
 		From    []store.Source
+		Urgent  bool
 	}
 	// Assembled says which chunks are in the staging file already, and how many of
 	// these were there before.

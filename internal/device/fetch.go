@@ -16,9 +16,11 @@ const (
 
 // Priorities of a request (filemq.md 4.3): lower is sooner.
 const (
+	prioUrgent = 0
 	prioLists  = 1
 	prioSmall  = 2
 	prioNormal = 4
+	prioLater  = 5 // large, but made just now
 	prioBulk   = 6
 
 	smallBytes = 64 << 10
@@ -60,6 +62,10 @@ func newFetcher(space zsync.SpaceID) *fetcher {
 
 func (w *want) prio() uint8 {
 	switch {
+	case w.Urgent && w.Size <= bulkBytes:
+		return prioUrgent
+	case w.Urgent:
+		return prioLater
 	case w.Size <= smallBytes:
 		return prioSmall
 	case w.Size <= bulkBytes:
@@ -113,7 +119,7 @@ func (f *FolderMachine) nextList(tx kv.Tx, w *want) {
 		data, known := f.replica.ListNode(tx, w.Content, next.hash)
 		if !known {
 			item := Item{Of: w.Content, Hash: next.hash, Size: next.size, Lists: true}
-			f.request(Fetch{From: w.Author, Prio: prioLists, Total: w.Size, Items: []Item{item}})
+			f.request(Fetch{From: w.Author, Prio: min(prioLists, w.prio()), Total: w.Size, Items: []Item{item}})
 			return
 		}
 		if !f.readList(tx, w, data) {
@@ -150,7 +156,7 @@ func (f *FolderMachine) readList(tx kv.Tx, w *want, data []byte) (again bool) {
 	}
 	f.space.emit(Address{Part: Disk, Space: f.cfg.Space}, Assemble{
 		Content: w.Content, Size: w.Size, Chunks: chunks,
-		From: f.replica.Sources(tx, w.Content, chunks),
+		From: f.replica.Sources(tx, w.Content, chunks), Urgent: w.Urgent,
 	})
 	return false
 }

@@ -288,11 +288,17 @@ func (f *FolderMachine) order(tx kv.Tx, now time.Time) {
 		return // there is no disk
 	}
 	f.status.Current = currentOf(out, f.status.Current)
+	for _, path := range out.ListFirst {
+		f.space.emit(disk, ListDir{Path: path, Urgent: true})
+	}
+	for jobs := range batches(out.HashFirst, hashJobsMax, hashFirstBytesMax) {
+		f.space.emit(disk, HashFiles{Jobs: jobs, Urgent: true})
+	}
 	for _, path := range out.List {
-		f.space.emit(disk, ListDir{path})
+		f.space.emit(disk, ListDir{Path: path})
 	}
 	for jobs := range batches(out.Hash, hashJobsMax, hashBytesMax) {
-		f.space.emit(disk, HashFiles{jobs})
+		f.space.emit(disk, HashFiles{Jobs: jobs})
 	}
 	if len(out.Verify) > 0 {
 		f.space.emit(disk, VerifyFiles{out.Verify})
@@ -326,6 +332,8 @@ func currentOf(out replica.Output, last zsync.Path) zsync.Path {
 	switch {
 	case len(out.Apply) > 0 && len(out.Apply[0].Changes) > 0:
 		return out.Apply[0].Changes[len(out.Apply[0].Changes)-1].Path
+	case len(out.HashFirst) > 0:
+		return out.HashFirst[len(out.HashFirst)-1].Path
 	case len(out.Hash) > 0:
 		return out.Hash[len(out.Hash)-1].Path
 	}

@@ -28,7 +28,7 @@ type Workers struct {
 	// bounded by what a machine has outstanding.
 	mutex  sync.Mutex
 	ready  *sync.Cond
-	queue  []any
+	queue  queue
 	closed bool
 	group  sync.WaitGroup
 }
@@ -48,7 +48,7 @@ func NewWorkers(root *store.Root, space zsync.SpaceID, post func(device.Address,
 // Do queues an order; it never blocks.
 func (w *Workers) Do(order any) {
 	w.mutex.Lock()
-	w.queue = append(w.queue, order)
+	w.queue.push(order)
 	w.mutex.Unlock()
 	w.ready.Signal()
 }
@@ -58,7 +58,7 @@ func (w *Workers) Do(order any) {
 func (w *Workers) Close() error {
 	w.root.Stop()
 	w.mutex.Lock()
-	w.closed, w.queue = true, nil
+	w.closed, w.queue = true, queue{}
 	w.mutex.Unlock()
 	w.ready.Broadcast()
 	w.group.Wait()
@@ -72,20 +72,28 @@ func (w *Workers) work() {
 			return
 		}
 		Carry(w.root, w.space, order, w.tell)
+		w.done(order)
 	}
 }
 
 func (w *Workers) next() (order any, ok bool) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	for len(w.queue) == 0 && !w.closed {
+	for !w.closed {
+		if order, ok = w.queue.take(); ok {
+			return order, true
+		}
 		w.ready.Wait()
 	}
-	if w.closed {
-		return nil, false
-	}
-	order, w.queue = w.queue[0], w.queue[1:]
-	return order, true
+	return nil, false
+}
+
+// done lets another order begin that could not beside this one.
+func (w *Workers) done(order any) {
+	w.mutex.Lock()
+	w.queue.done(order)
+	w.mutex.Unlock()
+	w.ready.Signal()
 }
 
 // Carry carries out one disk order on root and posts its fact. The simulator
