@@ -41,6 +41,19 @@ func (s *Session) Room() int {
 	return s.agreed.queueMax - f.waiting
 }
 
+// RoomFor returns [Session.Room] for a request of that priority. What is not urgent
+// leaves some, so that what is can be asked for at any time.
+func (s *Session) RoomFor(prio uint8) int {
+	room := s.Room()
+	if prio <= priorityUrgent {
+		return room
+	}
+	if len(s.fetcher.requests) >= RequestsMax-requestsKept {
+		return 0
+	}
+	return max(0, room-itemsKept)
+}
+
 // Request asks the peer for q.Items and returns the number that the answers will
 // carry. It is refused (ok false) when there is no [Session.Room] for all of
 // them. A request that [Request] rules out is a bug of the caller: it panics.

@@ -32,6 +32,9 @@ const (
 	bundleItemsMax  = 256        // items of one BUKKIT
 	bundleBytesMax  = 1 << 20    // octets of data of one BUKKIT
 	bundledBytesMax = 128 << 10  // an item above this travels alone
+	priorityUrgent  = 1          // and what is more urgent: see RoomFor
+	requestsKept    = 16         // of RequestsMax, for what is urgent
+	itemsKept       = 128        // of QueueMax, for the same
 	greetingMax     = 4<<10 + 12 // octets of a frame before the session is open
 	badItemsMax     = 3          // the third item that is not what was asked for closes
 	stallsMax       = 3          // the third stall in a row closes

@@ -140,10 +140,16 @@ func (t *transfers) pump(now time.Time) {
 	}
 }
 
+// room reports whether a session has room for something that waits.
 func (t *transfers) room() bool {
-	for _, s := range t.sessions {
-		if s.open && s.fm.Room() > 0 && s.owed < s.most {
-			return true
+	for prio := range t.queue {
+		if len(t.queue[prio]) == 0 {
+			continue
+		}
+		for _, s := range t.sessions {
+			if s.open && s.roomFor(uint8(prio)) > 0 {
+				return true
+			}
 		}
 	}
 	return false
@@ -179,7 +185,7 @@ func (b *batch) choose(from []source) (best *session, hopeless bool) {
 		}
 		untried++
 		s := in.session
-		if s == nil || s.fm.Room() == 0 || s.owed >= s.most {
+		if s == nil || s.roomFor(b.prio) == 0 {
 			continue
 		}
 		if best == nil || device == b.from && best.peer != device || (device == b.from || best.peer != b.from) && s.owed < best.owed {
@@ -191,7 +197,7 @@ func (b *batch) choose(from []source) (best *session, hopeless bool) {
 
 // request moves items from a queued batch into a request of a session.
 func (t *transfers) request(now time.Time, s *session, b *batch) bool {
-	n := s.fits(b.items)
+	n := s.fits(b.prio, b.items)
 	asked := &batch{
 		space: b.space, from: b.from, prio: b.prio, total: b.total, of: b.of, tried: b.tried,
 		items: slices.Clone(b.items[:n]), left: n,
@@ -213,10 +219,19 @@ func (t *transfers) request(now time.Time, s *session, b *batch) bool {
 	return true
 }
 
+// roomFor returns how many items of a priority a session may be asked for: what is
+// urgent, however much it owes already.
+func (s *session) roomFor(prio uint8) int {
+	if s.owed >= s.most && prio > prioUrgent {
+		return 0
+	}
+	return s.fm.RoomFor(prio)
+}
+
 // fits returns how many of some items a session is asked for at once.
-func (s *session) fits(items []Item) (n int) {
-	most := min(len(items), s.fm.Room(), filemq.RequestItemsMax)
-	for owed := s.owed; n < most && owed < s.most; n++ {
+func (s *session) fits(prio uint8, items []Item) (n int) {
+	most := min(len(items), s.roomFor(prio), filemq.RequestItemsMax)
+	for owed := s.owed; n < most && (owed < s.most || prio == prioUrgent); n++ {
 		owed += int64(items[n].Size)
 	}
 	return n

@@ -500,3 +500,45 @@ func TestWhatComesLateForAClosedSessionOpensNoOther(t *testing.T) {
 		t.Errorf("%d sessions and %d hung up, want 0 and 1", len(d.sessions), len(d.hangup))
 	}
 }
+
+func TestWhatIsUrgentIsAskedForThoughAPeerHasAllTheItemsAndRequestsThatItTakes(t *testing.T) {
+	for what, fill := range map[string]func(d *desk){
+		"items": func(d *desk) {
+			q := Fetch{Space: spaceNamed(1), From: deviceNamed('a'), Prio: prioBulk, Total: zsync.ContentChunkMax}
+			for i := range 8192 {
+				q.Items = append(q.Items, Item{Hash: zsync.Digest{byte(i), byte(i >> 8), 1}, Size: zsync.ContentChunkMax})
+			}
+			d.fetch(q)
+		},
+		"requests": func(d *desk) {
+			for i := range 2 * filemq.RequestsMax {
+				of := zsync.Digest{byte(i), byte(i >> 8), 2}
+				d.fetch(Fetch{
+					Space: spaceNamed(1), From: deviceNamed('a'), Prio: prioBulk, Total: 1 << 30,
+					Items: []Item{{Of: of, Hash: of, Size: zsync.ContentChunkMax}},
+				})
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			d := newDesk(t, "a")
+			d.far['a'].mute = true
+			fill(d)
+			d.run()
+			if len(d.transfers.queue[prioBulk]) == 0 {
+				t.Fatal("there is room for all")
+			}
+			d.fetch(Fetch{
+				Space: spaceNamed(1), From: deviceNamed('a'), Prio: prioUrgent, Total: zsync.ContentChunkMax,
+				Items: []Item{{Hash: digestOf("photo"), Size: 5}},
+			})
+			d.run()
+			if left := d.transfers.queue[prioUrgent]; len(left) > 0 {
+				t.Errorf("%d items wait", len(left[0].items))
+			}
+			if len(d.transfers.queue[prioBulk]) == 0 {
+				t.Error("the rest is asked for, too")
+			}
+		})
+	}
+}
