@@ -24,7 +24,7 @@ const (
 	// settleQuiet is how long nothing must happen before changes are reported.
 	settleQuiet = 50 * time.Millisecond
 	// settleMax is how long changes wait at most, however busy the tree is.
-	settleMax = time.Second
+	settleMax = 300 * time.Millisecond
 	// settleStep is how often it is looked at whether something happened.
 	settleStep = 10 * time.Millisecond
 	// gatherFor is how long the reader rests after it has noted what there was, so
