@@ -46,6 +46,13 @@ func liveFrom(fresh []eventlog.Event) int {
 	return 0
 }
 
+// noteLive notes nodes that an event just changed, for heard. Of more than there is room
+// for the oldest are settled in their turn, like all others.
+func (p *planner) noteLive(nodes []uint64) {
+	noted := append(p.unsettled, nodes...)
+	p.unsettled = noted[max(0, len(noted)-liveNodesMax):]
+}
+
 // heard has nodes that an event just changed settled and planned before all others.
 func (r *Replica) heard(tx kv.Tx, nodes []uint64) {
 	for _, node := range nodes {

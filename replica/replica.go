@@ -121,7 +121,7 @@ func (r *Replica) Fold(tx kv.Tx, fresh []eventlog.Event) error {
 		r.countEnded(tx)
 		r.foldConfirm(tx, fresh[i])
 	}
-	r.plan.unsettled = append(r.plan.unsettled, r.tree.dirty.takeNoted()...)
+	r.plan.noteLive(r.tree.dirty.takeNoted())
 	r.more = true
 	return tx.Err()
 }
