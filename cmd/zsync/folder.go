@@ -35,6 +35,7 @@ func (a *appliance) open(order device.OpenFolder, post func(device.Address, any)
 	if err != nil {
 		return device.Opened{}, err
 	}
+	db.Commits = &a.stages.Commit
 	if order.Scout {
 		return device.Opened{Store: db}, nil
 	}
@@ -57,7 +58,7 @@ func (a *appliance) open(order device.OpenFolder, post func(device.Address, any)
 	if err := claimDir(reg, db); err != nil {
 		return device.Opened{}, errors.Join(err, db.Close())
 	}
-	folder, staged, err := disk.Open(reg.Dir, reg.Space, db, order.Same, post)
+	folder, staged, err := disk.Open(reg.Dir, reg.Space, db, order.Same, a.stages, post)
 	if err != nil {
 		return device.Opened{}, errors.Join(unopened(reg, err), db.Close())
 	}

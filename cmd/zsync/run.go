@@ -26,6 +26,7 @@ import (
 	"github.com/zsync/zsync/internal/device"
 	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/internal/kv/bolt"
+	"github.com/zsync/zsync/internal/meter"
 	"github.com/zsync/zsync/internal/zeromq"
 	"github.com/zsync/zsync/security"
 	"github.com/zsync/zsync/zre"
@@ -38,6 +39,7 @@ type appliance struct {
 	database kv.Store
 	context  *zeromq.Context
 	log      *slog.Logger
+	stages   *meter.Stages
 	running  *device.Running
 	server   *control.Server
 	self     control.Self
@@ -52,7 +54,7 @@ func (p *program) assemble(f deviceFlags, sameFolder string) (a *appliance, err 
 	if err := p.makeHome(); err != nil {
 		return nil, err
 	}
-	a = &appliance{home: p.home(), lock: flock.New(p.home().lock())}
+	a = &appliance{home: p.home(), lock: flock.New(p.home().lock()), stages: new(meter.Stages)}
 	if held, err := a.lock.TryLock(); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", p.home().lock(), err)
 	} else if !held {
@@ -74,18 +76,19 @@ func (p *program) assemble(f deviceFlags, sameFolder string) (a *appliance, err 
 	if err := os.MkdirAll(filepath.Join(a.home.dir, "spaces"), 0o700); err != nil {
 		return a, err
 	}
-	if a.database, err = openWhenFree(a.home.database()); err != nil {
+	if a.database, err = openWhenFree(a.home.database(), &a.stages.Commit); err != nil {
 		return a, err
 	}
 	return a, a.wire(p, keys, s, sameFolder)
 }
 
 // openWhenFree opens a database that a command may be writing to, for a while.
-func openWhenFree(path string) (kv.Store, error) {
+func openWhenFree(path string, commits *meter.Stage) (kv.Store, error) {
 	for deadline := time.Now().Add(startingTime); ; {
 		db, err := bolt.Open(path) // which waits for a second
 		switch {
 		case err == nil:
+			db.Commits = commits
 			return db, nil
 		case !locked(err) || time.Now().After(deadline):
 			return nil, err
@@ -140,6 +143,7 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 		WriteTrusted: func(text []byte) error { return renameio.WriteFile(a.home.trusted(), text, 0o600) },
 		Seed:         seed,
 		Look:         zeromq.Lookout(),
+		Stages:       a.stages,
 		Log:          a.log,
 	}, a.database,
 		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed(), FoldersMax: offeredMax(descriptors)},
@@ -176,6 +180,7 @@ func (a *appliance) listen(p *program, keys *security.Keys, s *settings) (mailbo
 	_, secret := keys.Curve()
 	mailbox, err = a.bind("--listen", s.Listen, zeromq.Config{
 		Key: keys.Key(), Secret: secret, Multipart: true, AdmitPending: true, MessageBytesMax: 1 << 20,
+		In: &a.stages.MailIn, Out: &a.stages.MailOut,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -186,6 +191,7 @@ func (a *appliance) listen(p *program, keys *security.Keys, s *settings) (mailbo
 	}
 	transfer, err = a.bind("--listen-transfer", s.Transfer, zeromq.Config{
 		Key: keys.Key(), Secret: secret, MessageBytesMax: filemq.FrameBytesMax, Bulk: true,
+		In: &a.stages.TransferIn, Out: &a.stages.TransferOut,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,7 +20,7 @@ func (p *program) printStatus(st control.Status) error {
 	out.row(st.Device.Name, shortKey(st.Device.Key), listening(st))
 	addFolders(out, st)
 	addPeers(out, st)
-	if err := out.flush(); err != nil {
+	if err := errors.Join(out.flush(), p.printStats(st.Stats)); err != nil {
 		return err
 	}
 	if len(st.Folders) == 0 && len(st.Offered) == 0 {

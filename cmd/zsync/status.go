@@ -11,7 +11,7 @@ import (
 )
 
 func newStatus(p *program) *cobra.Command {
-	var wait, connected, exitCode bool
+	var wait, connected, exitCode, stats bool
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -19,12 +19,12 @@ func newStatus(p *program) *cobra.Command {
 		Args:  takes(""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if wait {
-				return p.waitInSync(cmd.Context(), timeout, connected)
+				return p.waitInSync(cmd.Context(), timeout, connected, stats)
 			}
 			if connected || timeout != 0 {
 				return failedf(exitUsage, "zsync status --wait", "--connected and --timeout are about waiting: they go with --wait")
 			}
-			st, err := p.status(cmd.Context())
+			st, err := p.statusWith(cmd.Context(), stats)
 			if err != nil {
 				return err
 			}
@@ -37,14 +37,24 @@ func newStatus(p *program) *cobra.Command {
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 3 where a folder is not in sync here, with 4 where one has conflict copies")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every device of the circle has been seen and all folders are in sync with all of them")
 	cmd.Flags().BoolVar(&connected, "connected", false, "with --wait: count only devices that are connected now")
+	cmd.Flags().BoolVar(&stats, "stats", false, "add what the running device did since it started: how often, how much and for how long")
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long --wait waits, a time such as `30s` (default: forever)")
 	return p.jsonFlag(cmd)
 }
 
 // status asks the running device, or reads what a stopped one has written down.
-func (p *program) status(ctx context.Context) (st control.Status, err error) {
+func (p *program) status(ctx context.Context) (control.Status, error) {
+	return p.statusWith(ctx, false)
+}
+
+// statusWith is status, with what the running device did where stats says so.
+func (p *program) statusWith(ctx context.Context, stats bool) (st control.Status, err error) {
+	ask := p.client().Status
+	if stats {
+		ask = p.client().Stats
+	}
 	err = orWithout(ctx, func() (err error) {
-		st, err = p.client().Status(ctx)
+		st, err = ask(ctx)
 		return err
 	}, func() (err error) {
 		st, err = p.stoppedStatus()
@@ -61,7 +71,7 @@ const noticed = 150 * time.Millisecond
 // shows that it is there.
 const launched = 3 * time.Second
 
-func (p *program) waitInSync(ctx context.Context, timeout time.Duration, connected bool) error {
+func (p *program) waitInSync(ctx context.Context, timeout time.Duration, connected, stats bool) error {
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
@@ -83,6 +93,11 @@ func (p *program) waitInSync(ctx context.Context, timeout time.Duration, connect
 		if st, err := p.client().Status(ctx); err == nil {
 			if why = st.Missing(began, connected); why == "" && time.Since(began) >= noticed {
 				line.clear()
+				if stats {
+					if st, err = p.client().Stats(ctx); err != nil {
+						return asFailure(err)
+					}
+				}
 				return p.printStatus(st)
 			}
 		}

@@ -11,7 +11,7 @@ import (
 // never one of its own row or of a higher one. A name that ends in "/..." stands
 // for all below it.
 var rows = [][]string{
-	{".", "internal/wire", "internal/kv", "internal/failpoint"},
+	{".", "internal/wire", "internal/kv", "internal/failpoint", "internal/meter"},
 	{"zre", "filemq", "security", "eventlog", "store"},
 	{"replica", "store/crashfs"},
 	{"internal/device"},

@@ -69,6 +69,7 @@ type Server struct {
 	device   Running
 	self     Self
 	listener net.Listener
+	began    time.Time
 }
 
 // Listen opens the socket at path, which a device that was killed may have left
@@ -87,7 +88,7 @@ func Listen(path string, d Running, self Self) (*Server, error) {
 	if err := os.Chmod(path, socketMode); err != nil {
 		return nil, errors.Join(fmt.Errorf("control socket: %w", err), listener.Close())
 	}
-	return &Server{device: d, self: self, listener: newReserve(listener)}, nil
+	return &Server{device: d, self: self, listener: newReserve(listener), began: time.Now()}, nil
 }
 
 // Run serves until the context ends, and then lets the answers under way be given.
@@ -125,7 +126,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // status is the status of the device as it prints it.
-func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	snapshot, err := s.device.Snapshot()
 	if err != nil {
 		fail(w, err, http.StatusInternalServerError)
@@ -135,6 +136,9 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 	name := st.Device.Name
 	st.Device = s.self
 	st.Device.Name = name
+	if r.URL.Query().Has(queryStats) {
+		st.Stats = statsOf(s.began, snapshot.Stages)
+	}
 	reply(w, st)
 }
 

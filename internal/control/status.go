@@ -17,6 +17,7 @@ type Status struct {
 	Limits   Limits    `json:"limits"`
 	// CircleWhy says why this device writes nothing to the circle's log; "": it does.
 	CircleWhy string `json:"circle_why,omitempty"`
+	Stats     *Stats `json:"stats,omitempty"` // only where it was asked for
 }
 
 // Self is the device that answers.

@@ -50,6 +50,7 @@ type FolderMachine struct {
 	status    FolderStatus
 	now       time.Time // of the turn at hand
 	forgetAt  time.Time // when the disk forgets what it read; zero: nothing is left to forget
+	merged    int64     // events of other devices that were taken in since it was opened
 	failed    error     // of a turn: what is in memory may be ahead of the database
 }
 
@@ -242,6 +243,7 @@ func (f *FolderMachine) heard(tx kv.Tx, now time.Time, in Heard) error {
 	if in.Type == typeProgress && f.space.tellers.moved {
 		f.fetch.unhad.retry()
 	}
+	f.merged += int64(len(merged.Fresh))
 	if merged.Refold {
 		return f.replica.Refold(tx, func(yield func(eventlog.Event) bool) { f.space.log.Each(tx, yield) })
 	}

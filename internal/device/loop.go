@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/meter"
 )
 
 // turnInputsMax is how many inputs one turn takes, so that a commit serves many
@@ -56,6 +57,9 @@ type loop struct {
 	machine machine
 	clock   func() time.Time
 	deliver func([]Effect)
+	turns   *meter.Stage // counts the turns; nil: nobody does
+	merges  *meter.Stage // of them, those that took in events of other devices, of which …
+	merged  func() int64 // … the machine has taken so many
 
 	// The queue has a lock, not a channel, because a poster must never wait: the
 	// machines post to each other in a ring. What fills it is bounded elsewhere, by
@@ -192,12 +196,29 @@ func (l *loop) turn() (more bool, err error) {
 	if len(in) == 0 && l.untilDeadline() > 0 {
 		return more, nil
 	}
-	effects, err := l.machine.Handle(l.clock(), in)
+	effects, err := l.handle(in)
 	if err != nil {
 		return false, err
 	}
 	l.deliver(effects)
 	return more, nil
+}
+
+// handle steps the machine and counts the turn. Which part of it took how long, only
+// the machine could tell, and that knows no clock.
+func (l *loop) handle(in []any) ([]Effect, error) {
+	var before int64
+	if l.merged != nil {
+		before = l.merged()
+	}
+	began := l.clock()
+	effects, err := l.machine.Handle(began, in)
+	took := l.clock().Sub(began)
+	l.turns.Add(int64(len(in)), 0, took)
+	if l.merged != nil && l.merged() > before {
+		l.merges.Add(l.merged()-before, 0, took)
+	}
+	return effects, err
 }
 
 // next takes from the queue what the next turn is about: what came first, but of

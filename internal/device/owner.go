@@ -132,6 +132,8 @@ func (r *Running) start(order OpenFolder) (*runningFolder, []Effect, error) {
 	}
 	f := &runningFolder{reg: order.Registration, machine: m, loop: newLoop(&folderLoop{FolderMachine: m}, time.Now, r.deliver), opened: opened}
 	f.loop.name = fmt.Sprintf("the folder %q", order.Label)
+	f.loop.turns, f.loop.merges = &r.host.Stages.Folder, &r.host.Stages.Merge
+	f.loop.merged = func() int64 { return m.merged }
 	return f, effects, nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/internal/meter"
 	"github.com/zsync/zsync/store"
 )
 
@@ -59,6 +60,7 @@ type Host struct {
 	Seed         func() [32]byte // fresh random octets
 	Look         func() Sight    // at the machine's clocks and network; nil: there is no need
 	Log          *slog.Logger
+	Stages       *meter.Stages // where what this device does is counted; nil: nowhere that it is read
 }
 
 // Running is a device whose machines run, each in its own goroutine. With their loops
@@ -90,6 +92,9 @@ type Running struct {
 // NewRunning prepares a device; Run starts it.
 func NewRunning(host Host, store kv.Store, home HomeConfig, link LinkConfig) (*Running, error) {
 	now := time.Now()
+	if host.Stages == nil {
+		host.Stages = new(meter.Stages)
+	}
 	r := &Running{
 		host: host, cfg: home, owner: make(chan any, ownerQueue),
 		folders: make(map[zsync.SpaceID]*runningFolder), halted: make(map[zsync.SpaceID]Halted),
@@ -101,10 +106,10 @@ func NewRunning(host Host, store kv.Store, home HomeConfig, link LinkConfig) (*R
 	}
 	r.Link, atLink = NewLinkMachine(now, link)
 	r.link = newLoop(linkLoop{r.Link}, time.Now, r.deliver)
-	r.link.name = "what this device keeps of its connections"
+	r.link.name, r.link.turns = "what this device keeps of its connections", &host.Stages.Link
 	r.steps = &homeLoop{HomeMachine: r.Home}
 	r.home = newLoop(r.steps, time.Now, r.deliver)
-	r.home.name = "this device"
+	r.home.name, r.home.turns = "this device", &host.Stages.Home
 	r.first = append(atLink, atHome...)
 	return r, nil
 }

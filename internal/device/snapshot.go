@@ -11,6 +11,7 @@ import (
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/filemq"
 	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/internal/meter"
 	"github.com/zsync/zsync/security"
 	"github.com/zsync/zsync/zre"
 )
@@ -29,6 +30,7 @@ type Snapshot struct {
 	Joining  uint64   // spaces that this device is not yet a member of
 	Records  []security.Record
 	Links    LinkStatus
+	Stages   *meter.Stages // what this device did since it started; nil where nothing is counted
 }
 
 // LinkStatus is what the link machine knows.
@@ -75,7 +77,7 @@ func (r *Running) Snapshot() (Snapshot, error) {
 		asked.Go(func() { parts[2+i] = f.part() })
 	}
 	asked.Wait()
-	s := Snapshot{Key: r.cfg.Keys.Key(), Device: r.cfg.Keys.Device(), Halted: halted}
+	s := Snapshot{Key: r.cfg.Keys.Key(), Device: r.cfg.Keys.Device(), Halted: halted, Stages: r.host.Stages}
 	for _, part := range parts {
 		if part != nil {
 			part(&s)

@@ -12,6 +12,7 @@ import (
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/internal/device"
 	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/internal/meter"
 	"github.com/zsync/zsync/internal/wire"
 	"github.com/zsync/zsync/store"
 )
@@ -36,8 +37,9 @@ type Folder struct {
 
 // Open opens the directory of a folder, makes sure that it is the one that its
 // database is about, and begins to watch it. It returns the contents that are
-// staged there. sameFolder says that a person vouches for the directory.
-func Open(dir string, space zsync.SpaceID, db kv.Store, sameFolder bool, post func(device.Address, any)) (*Folder, []zsync.Digest, error) {
+// staged there. sameFolder says that a person vouches for the directory; what the
+// workers do is counted in stages.
+func Open(dir string, space zsync.SpaceID, db kv.Store, sameFolder bool, stages *meter.Stages, post func(device.Address, any)) (*Folder, []zsync.Digest, error) {
 	tree, err := store.OpenOS(dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", dir, err)
@@ -50,7 +52,7 @@ func Open(dir string, space zsync.SpaceID, db kv.Store, sameFolder bool, post fu
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), root.Close())
 	}
-	f := &Folder{Workers: NewWorkers(root, space, post), Unfinished: root.Unfinished()}
+	f := &Folder{Workers: NewWorkers(root, space, stages, post), Unfinished: root.Unfinished()}
 	if nature, known := root.Nature(); known {
 		f.Nature = &nature
 	}

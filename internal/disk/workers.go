@@ -3,11 +3,13 @@ package disk
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/filemq"
 	"github.com/zsync/zsync/internal/device"
 	"github.com/zsync/zsync/internal/failpoint"
+	"github.com/zsync/zsync/internal/meter"
 	"github.com/zsync/zsync/store"
 )
 
@@ -19,10 +21,11 @@ const workersPerFolder = 4
 // Workers carry out the disk orders of one folder's machine and post what they
 // find out. They own nothing between two orders.
 type Workers struct {
-	root  *store.Root
-	space zsync.SpaceID
-	post  func(device.Address, any)
-	left  sync.Once // the owner was told that the disk takes no writes
+	root   *store.Root
+	space  zsync.SpaceID
+	stages *meter.Stages
+	post   func(device.Address, any)
+	left   sync.Once // the owner was told that the disk takes no writes
 
 	// The queue has a lock because the machine that orders must never wait. It is
 	// bounded by what a machine has outstanding.
@@ -35,9 +38,9 @@ type Workers struct {
 
 var _ device.Workers = (*Workers)(nil)
 
-// NewWorkers starts the workers on an open root.
-func NewWorkers(root *store.Root, space zsync.SpaceID, post func(device.Address, any)) *Workers {
-	w := &Workers{root: root, space: space, post: post}
+// NewWorkers starts the workers on an open root. What they do is counted in stages.
+func NewWorkers(root *store.Root, space zsync.SpaceID, stages *meter.Stages, post func(device.Address, any)) *Workers {
+	w := &Workers{root: root, space: space, stages: stages, post: post}
 	w.ready = sync.NewCond(&w.mutex)
 	for range workersPerFolder {
 		w.group.Go(w.work)
@@ -66,12 +69,18 @@ func (w *Workers) Close() error {
 }
 
 func (w *Workers) work() {
+	var at job
+	tell := func(to device.Address, what any) {
+		at.count(w.stages, what)
+		w.tell(to, what)
+	}
 	for {
 		order, ok := w.next()
 		if !ok {
 			return
 		}
-		Carry(w.root, w.space, order, w.tell)
+		at = job{order: order, began: time.Now()}
+		Carry(w.root, w.space, order, tell)
 		w.done(order)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/internal/meter"
 )
 
 // Config describes one link. The zero Config is a plain one on a free port of
@@ -45,6 +46,11 @@ type Config struct {
 	// by those that have not proved themselves. Default what the system allows when
 	// the link is made: see [RaiseFileLimit].
 	DescriptorsMax int
+
+	// In and Out count the frames that were taken off the sockets and put on them,
+	// with their octets and the time that the link's loop spent with that; nil: nobody
+	// counts.
+	In, Out *meter.Stage
 
 	anyPath bool   // watch also connections within this machine, for tests
 	control string // the congestion control to ask for; steadyControl but in tests

@@ -80,9 +80,7 @@ func (l *Link) carryOut() {
 		for _, dial := range o.Dial {
 			l.dial(dial)
 		}
-		for _, send := range o.Send {
-			l.send(send)
-		}
+		l.sendAll(o.Send)
 		for _, conn := range o.Hangup {
 			l.hangup(conn)
 		}
@@ -90,6 +88,22 @@ func (l *Link) carryOut() {
 	for _, conn := range d.overfull {
 		l.fail(conn, ErrFull)
 	}
+}
+
+// sendAll counts what it hands over, whether or not the connection takes it.
+func (l *Link) sendAll(sends []Send) {
+	if len(sends) == 0 {
+		return
+	}
+	began := time.Now()
+	var frames, octets int64
+	for _, s := range sends {
+		for _, frame := range s.Frames {
+			frames, octets = frames+1, octets+int64(len(frame))
+		}
+		l.send(s)
+	}
+	l.cfg.Out.Add(frames, octets, time.Since(began))
 }
 
 func (l *Link) send(s Send) {
@@ -200,6 +214,25 @@ type batch struct {
 }
 
 func (l *Link) batch(s *zmq.Socket, origin bool) (batch, error) {
+	began := time.Now()
+	b, err := l.readBatch(s, origin)
+	if len(b.messages) > 0 {
+		frames, octets := b.sum()
+		l.cfg.In.Add(frames, octets, time.Since(began))
+	}
+	return b, err
+}
+
+// sum returns how many frames there are, and their octets.
+func (b *batch) sum() (frames, octets int64) {
+	for _, m := range b.messages {
+		frames += int64(len(m.frames))
+		octets += int64(m.bytes)
+	}
+	return frames, octets
+}
+
+func (l *Link) readBatch(s *zmq.Socket, origin bool) (batch, error) {
 	var b batch
 	for bytes := 0; len(b.messages) < roundMessagesMax && bytes < roundBytesMax; {
 		m, err := receive(l.reader, s, origin, &l.cfg)

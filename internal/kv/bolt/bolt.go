@@ -19,6 +19,7 @@ import (
 
 	"github.com/zsync/zsync/internal/failpoint"
 	"github.com/zsync/zsync/internal/kv"
+	"github.com/zsync/zsync/internal/meter"
 )
 
 // mapped is how much address space a database has at first, in octets. Each time
@@ -34,6 +35,10 @@ const (
 
 // Store is one open database file.
 type Store struct {
+	// Commits counts what is made durable; nil: nobody does. It is set before the
+	// store is used.
+	Commits *meter.Stage
+
 	db       *bbolt.DB
 	damaged  atomic.Bool
 	resident resident
@@ -118,9 +123,11 @@ var errUnchanged = errors.New("nothing changed")
 
 // Update implements [kv.Store].
 func (s *Store) Update(f func(kv.Tx) error) error {
+	var t *tx
+	var began time.Time // of the commit
 	err := s.guarded(func() error {
 		return s.db.Update(func(btx *bbolt.Tx) error {
-			t := &tx{store: s, bolt: btx}
+			t = &tx{store: s, bolt: btx}
 			if err := errors.Join(f(t), t.err); err != nil {
 				return err
 			}
@@ -128,6 +135,7 @@ func (s *Store) Update(f func(kv.Tx) error) error {
 				return errUnchanged
 			}
 			failpoint.Reach(failpoint.BeforeCommit)
+			began = time.Now()
 			return nil
 		})
 	})
@@ -135,6 +143,9 @@ func (s *Store) Update(f func(kv.Tx) error) error {
 		return nil
 	}
 	failpoint.Reach(failpoint.AfterCommit)
+	if err == nil {
+		s.Commits.Add(t.keys, t.octets, time.Since(began))
+	}
 	return err
 }
 
@@ -163,6 +174,8 @@ type tx struct {
 	bolt    *bbolt.Tx
 	err     error
 	changed bool
+	keys    int64              // written or deleted
+	octets  int64              // of these, and of their values
 	opened  map[string]*bucket // nil: there is none
 	room    []byte             // for the values put
 }
@@ -247,10 +260,17 @@ func (t *tx) Put(bucket string, key, value []byte) {
 		}
 		b = t.keep(bucket, created)
 	}
-	t.changed = true
+	t.wrote(len(key) + len(value))
 	if err := b.Put(key, t.copied(value)); err != nil {
 		t.Fail(err)
 	}
+}
+
+// wrote notes that a key was written or deleted.
+func (t *tx) wrote(octets int) {
+	t.changed = true
+	t.keys++
+	t.octets += int64(octets)
 }
 
 func (t *tx) Delete(bucket string, key []byte) {
@@ -263,7 +283,7 @@ func (t *tx) Delete(bucket string, key []byte) {
 	if b == nil || b.find(key) == nil {
 		return
 	}
-	t.changed = true
+	t.wrote(len(key))
 	if err := b.finder.Delete(); err != nil {
 		t.Fail(err)
 	}
