@@ -61,28 +61,47 @@ func TestWithoutATerminalOnlyComingIntoSyncIsTold(t *testing.T) {
 }
 
 func TestTheProgressLineSaysHowMuchHowFastAndHowLong(t *testing.T) {
-	var rates rate
-	began := time.Unix(1e9, 0)
+	photos := control.Folder{Label: "Photos", State: device.StateSyncing, NeedFiles: 500, NeedBytes: 500e6, Left: 400e6, Current: "a.jpg"}
+	music := control.Folder{Label: "Music", State: device.StateSyncing, NeedFiles: 1, NeedBytes: 3e6, Left: 3e6}
 	for _, c := range []struct {
-		after        time.Duration
-		files, bytes int64
-		received     uint64
-		want         string
+		here, there control.Progress
+		want, both  string
 	}{
-		{0, 1000, 500e6, 0, "Photos: 1,000 files (500 MB) to go"},
-		{2 * time.Second, 500, 400e6, 100e6, "Photos: 500 files (400 MB) to go, 50 MB/s, 8s left"},
-		// One large file is under way: it is not whole, and what came of it counts.
-		{4 * time.Second, 500, 400e6, 300e6, "Photos: 500 files (400 MB) to go, 75 MB/s, 4s left"},
-		{8 * time.Second, 1, 1000, 500e6, "Photos: 1 file (1.0 kB) to go, 63 MB/s"},
-		// More is found: the reckoning begins anew.
-		{9 * time.Second, 100, 2000, 500e6, "Photos: 100 files (2.0 kB) to go"},
+		{
+			control.Progress{},
+			control.Progress{},
+			"Photos: 500 files (400 MB) to go", "2 folders: 501 files (403 MB) to go",
+		},
+		{
+			control.Progress{Rate: 8e6, ETA: 1870},
+			control.Progress{},
+			"Photos: 500 files (400 MB) to go, 8.0 MB/s, about 30 min", "2 folders: 501 files (403 MB) to go, 8.0 MB/s",
+		},
+		{
+			control.Progress{Rate: 8e6, ETA: 50},
+			control.Progress{Rate: 1e6, ETA: 70},
+			"Photos: 500 files (400 MB) to go, 8.0 MB/s, about 50 s", "2 folders: 501 files (403 MB) to go, 9.0 MB/s, about 1 min",
+		},
 	} {
-		st := control.Status{
-			Folders: []control.Folder{{Label: "Photos", State: device.StateSyncing, NeedFiles: c.files, NeedBytes: c.bytes, Current: "a.jpg"}},
-			Peers:   []control.Peer{{Received: c.received}},
+		photos.Progress, music.Progress = c.here, c.there
+		st := control.Status{Folders: []control.Folder{photos, music}}
+		if got := summary(st, "Photos"); got.line != c.want || got.current != "a.jpg" {
+			t.Errorf("%+v, not %q", got, c.want)
 		}
-		if got := summary(began.Add(c.after), st, "Photos", &rates); got.line != c.want || got.current != "a.jpg" {
-			t.Errorf("after %s: %+v, not %q", c.after, got, c.want)
+		if got := summary(st, ""); got.line != c.both {
+			t.Errorf("%q, not %q", got.line, c.both)
+		}
+	}
+}
+
+func TestATimeIsToldNoMoreExactlyThanItCanBe(t *testing.T) {
+	for left, want := range map[time.Duration]string{
+		time.Second: "a few seconds", 12 * time.Second: "about 10 s", 54 * time.Second: "about 55 s", 56 * time.Second: "about 1 min",
+		185 * time.Second: "about 3 min", 31 * time.Minute: "about 30 min", 119 * time.Minute: "about 120 min",
+		5*time.Hour + 20*time.Minute: "about 5 h", 75 * time.Hour: "about 3 days",
+	} {
+		if got := about(left); got != want {
+			t.Errorf("%s: %q, not %q", left, got, want)
 		}
 	}
 }
@@ -97,11 +116,11 @@ func TestTheLeastAdvancedFolderIsTold(t *testing.T) {
 		"Music": "Music: in sync, 2 files, 2.0 kB",
 		"Fotos": "Fotos: opening",
 	} {
-		if got := summary(time.Time{}, control.Status{Folders: folders}, label, &rate{}); got.line != want {
+		if got := summary(control.Status{Folders: folders}, label); got.line != want {
 			t.Errorf("%q: %q, not %q", label, got.line, want)
 		}
 	}
-	if got := summary(time.Time{}, control.Status{}, "", &rate{}); got.line != "waiting for folders" || got.state != "" {
+	if got := summary(control.Status{}, ""); got.line != "waiting for folders" || got.state != "" {
 		t.Errorf("%+v", got)
 	}
 }

@@ -67,7 +67,7 @@ func folderFigures(f control.Folder) string {
 	}
 	text := count(f.Files, "file") + ", " + octets(f.Bytes)
 	if f.NeedFiles > 0 {
-		text += fmt.Sprintf(", %s (%s) to go", count(f.NeedFiles, "file"), octets(f.NeedBytes))
+		text += fmt.Sprintf(", %d %%, %s (%s) to go", f.Percent, count(f.NeedFiles, "file"), octets(f.Left)) + pace(f.Progress)
 	}
 	switch {
 	case f.Conflicts == 1:

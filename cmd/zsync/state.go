@@ -68,8 +68,11 @@ func deviceState(all []control.Device, d control.Device) string {
 
 // farState is a state with what is to go.
 func farState(state string, d control.Device) string {
-	if state == device.StateSyncing && d.NeedFiles > 0 {
+	switch {
+	case state == device.StateSyncing && d.NeedFiles > 0 && d.Silent:
 		return "syncing, " + toGoWords(d)
+	case state == device.StateSyncing && d.NeedFiles > 0:
+		return fmt.Sprintf("syncing, %d %%, ", d.Percent) + toGoWords(d) + pace(d.Progress)
 	}
 	return stateWords(state)
 }

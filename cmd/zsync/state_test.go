@@ -30,7 +30,7 @@ func TestAFolderWithWhatIsNotSyncedIsNotCalledInSyncWithoutThat(t *testing.T) {
 			t.Errorf("%+v: %q, not %q", c.folder, got, c.want)
 		}
 		c.folder.Label = "P"
-		line := summary(time.Time{}, control.Status{Folders: []control.Folder{c.folder, {Label: "other", Path: "/p/kept"}}}, "P", &rate{}).line
+		line := summary(control.Status{Folders: []control.Folder{c.folder, {Label: "other", Path: "/p/kept"}}}, "P").line
 		if c.folder.State != device.StateOffline && !strings.HasPrefix(line, "P: "+c.want+",") {
 			t.Errorf("the live line is %q", line)
 		}
@@ -46,8 +46,8 @@ func TestADeviceThatIsNotConnectedIsSaidToHaveBeenInSync(t *testing.T) {
 	}{
 		{control.Device{State: device.StateInSync, Linked: true}, "in sync"},
 		{control.Device{State: device.StateSyncing, Linked: true}, "syncing"},
-		{control.Device{State: device.StateSyncing, Linked: true, NeedFiles: 2, NeedBytes: 1500}, "syncing, 2 files (1.5 kB) to go"},
-		{control.Device{State: device.StateSyncing, Linked: true, NeedFiles: 1}, "syncing, 1 file to go"},
+		{control.Device{State: device.StateSyncing, Linked: true, NeedFiles: 2, NeedBytes: 1500, Progress: control.Progress{Percent: 71, ETA: 1870, Rate: 8e6}}, "syncing, 71 %, 2 files (1.5 kB) to go, 8.0 MB/s, about 30 min"},
+		{control.Device{State: device.StateSyncing, Linked: true, NeedFiles: 1}, "syncing, 0 %, 1 file to go"},
 		{control.Device{State: device.StateInSync, Linked: true, Silent: true}, "does not answer, was in sync"},
 		{control.Device{State: device.StateSyncing, Linked: true, Silent: true, NeedFiles: 1}, "does not answer, was syncing, 1 file to go"},
 		{control.Device{State: device.StateInSync, Via: "b0", Seen: seen}, "in sync, connected to box"},

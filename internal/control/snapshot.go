@@ -123,6 +123,8 @@ func folderOf(f device.FolderStatus) Folder {
 	if f.Why != "" {
 		out.Problems = append(out.Problems, Problem{Code: "halted", Why: f.Why})
 	}
+	out.Left = f.Left
+	out.progress(f.Outlook, f.Devices)
 	if f.Watch != "" {
 		out.Problems = append(out.Problems, Problem{Code: "watch", Why: f.Watch})
 	}

@@ -52,6 +52,9 @@ type Folder struct {
 	Resumed   int64     `json:"resumed_chunks"`
 	Reused    int64     `json:"reused_chunks"`
 	Current   string    `json:"current"`
+	// Left is what of NeedBytes has not been received either.
+	Left int64 `json:"left_bytes"`
+	Progress
 }
 
 // Held is a batch that waits for a person.
@@ -81,6 +84,7 @@ type Device struct {
 	Via       string `json:"via"`    // a device that is linked to it, where this one is not
 	// Clock is how far its clock is ahead of this device's, in milliseconds; 0: not known.
 	Clock int64 `json:"clock_ahead_ms,omitempty"`
+	Progress
 }
 
 // The states of a Peer.

@@ -38,6 +38,7 @@ type fetcher struct {
 	lacking []zsync.Digest // nor these, which nobody has judged yet: see giveUp
 	resumed int64          // chunks found whole in staging files
 	reused  int64          // chunks copied from other files of the folder
+	got     work           // received and staged; files: those that are whole
 }
 
 // want is one content on its way.
@@ -231,9 +232,11 @@ func (f *FolderMachine) staged(tx kv.Tx, now time.Time, in Staged) {
 		switch {
 		case piece.Err == nil && w.Size > zsync.ContentChunkMax:
 			w.unhad = false
+			f.fetch.got.bytes += int64(w.chunks[piece.Offset].Size)
 			delete(w.chunks, piece.Offset)
 			f.proceed(tx, now, w)
 		case piece.Err == nil:
+			f.fetch.got.add(work{1, w.Size})
 			delete(f.fetch.wants, w.Content)
 			f.replica.Staged(tx, now, w.Content, nil)
 		case !isCorrupt(piece.Err): // a corrupt one comes again from elsewhere
@@ -251,6 +254,7 @@ func (f *FolderMachine) proceed(tx kv.Tx, now time.Time, w *want) {
 	case len(w.nodes) > 0:
 		f.nextList(tx, w)
 	default:
+		f.fetch.got.files++
 		delete(f.fetch.wants, w.Content)
 		f.replica.Staged(tx, now, w.Content, nil)
 	}

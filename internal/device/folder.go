@@ -48,6 +48,7 @@ type FolderMachine struct {
 	joined    bool // home was told that this device is a member
 	rootLost  bool // the owner was told that the directory is gone
 	status    FolderStatus
+	rest      rest
 	now       time.Time // of the turn at hand
 	forgetAt  time.Time // when the disk forgets what it read; zero: nothing is left to forget
 	merged    int64     // events of other devices that were taken in since it was opened

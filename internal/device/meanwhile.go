@@ -68,6 +68,7 @@ type stands struct {
 func (f *runningFolder) stands() (stands, error) {
 	question := func() (t stands) {
 		t.status, t.err = f.machine.Status()
+		f.machine.Foretell(f.loop.clock(), &t.status)
 		return t
 	}
 	t, err := ask(f.loop, promptTime, question)

@@ -39,6 +39,7 @@ type told struct {
 	// digest of that; nil: it never was.
 	whole    []eventlog.Head
 	frontier [16]byte
+	estimate *estimate // of what it lacks; nil: it lacks nothing
 }
 
 type report struct {
@@ -124,6 +125,7 @@ func (p *progress) note(now time.Time, l line, fresh bool) {
 		t.seen = now
 	}
 	t.line = l
+	t.foresee(now)
 	p.told[l.Device] = t
 }
 

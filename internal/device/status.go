@@ -43,6 +43,8 @@ type FolderStatus struct {
 	Held     []Held            // ascending by author
 	Why      string            // it is halted
 	Missing  []replica.Problem // paths whose bytes no connected device has, the first of them
+	Left     int64             // octets that are to go and have not been received either
+	Outlook  Outlook
 	watch    string
 	silenced bool // for a moment: it waits for confirmation before it may write
 	rootLost bool
@@ -63,7 +65,8 @@ type DeviceStatus struct {
 	Via zsync.DeviceID
 	// Clock is how far its clock is ahead of this device's, by what it wrote last and
 	// sent at once; 0: not known.
-	Clock time.Duration
+	Clock   time.Duration
+	Outlook Outlook // of what it lacks, while it is linked
 }
 
 // report works out this device's own line and lets the progress say it.
@@ -77,9 +80,11 @@ func (f *FolderMachine) report(tx kv.Tx, now time.Time) {
 	}
 	f.status.Settled = st.Idle && f.space.member && !f.space.waiting && f.status.Unread == 0
 	f.missRoot(st)
+	left := f.rest.saw(now, work{st.NeedFiles, st.NeedBytes}, f.fetch.got)
+	f.status.Left = left.bytes
 	mine := line{
 		Device: f.space.keys.Device(), Linked: true, Applied: f.status.Frontier,
-		NeedFiles: uint64(max(0, st.NeedFiles)), NeedBytes: uint64(max(0, st.NeedBytes)),
+		NeedFiles: uint64(left.files), NeedBytes: uint64(left.bytes),
 	}
 	if !f.status.Settled && mine.NeedFiles == 0 {
 		mine.NeedFiles = 1
