@@ -26,7 +26,7 @@ func needsPaths(t *testing.T) {
 // fill has a station send enough on a connection for a look to be told of.
 func (s *station) fill(conn uint64) {
 	for range 64 {
-		s.Do(Orders{Send: []Send{{conn, [][]byte{make([]byte, 256<<10)}}}})
+		s.Do(Orders{Send: []Send{{Conn: conn, Frames: [][]byte{make([]byte, 256<<10)}}}})
 	}
 }
 
