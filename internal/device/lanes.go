@@ -19,11 +19,11 @@ const (
 	// besideWindowBytes is what the peer may have under way on each of them.
 	besideWindowBytes = 3 << 20
 	// laneOwedBytes is what is asked for at once on each of several sessions. On one
-	// that is alone it is owedFirst, and as much more as has come, up to owedBytes: on a
+	// that is alone it is owedAtFirst, and as much more as has come, up to owedBytes: on a
 	// slow line what was asked for on the first session would else be waited for long
 	// after the others are done.
 	laneOwedBytes = 1 << 20
-	owedFirst     = 2 << 20
+	owedAtFirst   = 2 << 20
 	owedBytes     = 16 << 20
 
 	// A line loses packets where at least resentMin segments of a look, and one in
@@ -177,5 +177,5 @@ func (l *lanes) owes(s *session, open int) int64 {
 	if open > 1 || l.beside > 0 {
 		return laneOwedBytes
 	}
-	return min(owedFirst+s.came, owedBytes)
+	return min(owedAtFirst+s.came, owedBytes)
 }

@@ -232,7 +232,7 @@ func TestRequestsAreSpreadOverTheSessionsWithADevice(t *testing.T) {
 			t.Fatalf("fetcher %d: %d sessions were asked", fetcher, len(from.asked))
 		}
 		for conn, items := range from.asked {
-			if most := owedFirst/(200<<10) + 1; items > most || items < laneOwedBytes/(200<<10) {
+			if most := owedAtFirst/(200<<10) + 1; items > most || items < laneOwedBytes/(200<<10) {
 				t.Errorf("fetcher %d: %d items of session %d", fetcher, items, conn)
 			}
 		}

@@ -149,7 +149,7 @@ func (t *transfers) add(now time.Time, conn zre.Conn, record security.Record, di
 
 func (t *transfers) begin(now time.Time, conn zre.Conn, record security.Record, dialled, beside bool) *session {
 	s := &session{
-		conn: conn, peer: record.Device, key: record.Key, dialled: dialled, beside: beside, most: owedFirst,
+		conn: conn, peer: record.Device, key: record.Key, dialled: dialled, beside: beside, most: owedAtFirst,
 		fm:       filemq.NewSession(now, sessionConfig(beside), dialled),
 		requests: make(map[uint32]*batch), pieces: make(map[zsync.SpaceID]*StagePieces),
 		lent: make(map[*byte]func()),
