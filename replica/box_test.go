@@ -42,6 +42,7 @@ type box struct {
 	noHash    bool                 // hashing is a failure
 	failing   map[zsync.Path]error // what reading these files and directories ends in
 	hashes    int                  // how often a file was to be hashed
+	closed    bool                 // no program has a file open to write, which this disk does not tell
 	onCopy    func() error         // before a copy is made
 	onApply   func(store.Change) error
 	onUnstage func(zsync.Digest)
@@ -255,6 +256,7 @@ func (b *box) hash(j store.HashJob) store.Hashed {
 		b.t.Fatalf("%c: hashes %s", b.letter, j.Path)
 	}
 	b.hashes++
+	j.Closed = j.Closed && !b.closed
 	if err := b.failing[j.Path]; err != nil {
 		return store.Hashed{Path: j.Path, Err: err}
 	}

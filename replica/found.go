@@ -2,6 +2,7 @@ package replica
 
 import (
 	"cmp"
+	"errors"
 	"time"
 
 	"github.com/zsync/zsync"
@@ -201,9 +202,7 @@ func (r *Replica) hash(tx kv.Tx, now time.Time, path zsync.Path, stat store.Stat
 		t.stale = t.stale || t.job.Old != stat
 		return
 	}
-	if r.stillGrowing(now, path, stat) {
-		return
-	}
+	fresh.job.Closed = r.mayGrow(path, stat)
 	r.order(fresh)
 }
 
@@ -218,20 +217,26 @@ func (r *Replica) hasList(tx kv.Tx, content zsync.Digest, listLen uint32) bool {
 	return found || listLen == 0
 }
 
-// stillGrowing gives a large file that was just hinted at some time, since it
-// mostly is being copied here. What a full scan finds is hashed at once.
-func (r *Replica) stillGrowing(now time.Time, path zsync.Path, stat store.Stat) bool {
+// mayGrow reports whether a large file that was just hinted at is to be hashed only
+// if nobody has it open to write: mostly it is being copied here. What is found by a
+// full scan, or has rested, is hashed at once.
+func (r *Replica) mayGrow(path zsync.Path, stat store.Stat) bool {
 	s := &r.scan
 	if s.full || stat.Size < largeBytes || s.large[path] == stat {
 		delete(s.large, path)
 		return false
 	}
+	return true
+}
+
+// growing gives a large file some time.
+func (r *Replica) growing(now time.Time, path zsync.Path, stat store.Stat) {
+	s := &r.scan
 	if len(s.large) > hintsMax {
 		clear(s.large)
 	}
 	s.large[path] = stat
 	s.hintAt(now, now.Add(settleLarge), path.Dir())
-	return true
 }
 
 // Hashed answers Output.Hash.
@@ -246,7 +251,9 @@ func (r *Replica) Hashed(tx kv.Tx, now time.Time, hashed []store.Hashed) {
 		r.scan.laneOf(t.live).count(t, -1)
 		switch {
 		case t.stale:
-			r.Hinted(now, []zsync.Path{h.Path.Dir()}, false)
+			r.scan.hintSoon(now, h.Path.Dir())
+		case errors.Is(h.Err, store.ErrOpen):
+			r.growing(now, h.Path, t.job.Old)
 		case h.Err != nil:
 			r.hashFailed(now, h)
 		default:

@@ -109,7 +109,7 @@ func (r *Replica) whyLooking(tx kv.Tx, path zsync.Path) (Reason, bool) {
 	case r.scan.delays[path] > 0:
 		return Reason{Code: CodeChanging, Why: "it changes while it is read, and is read again when it is quiet"}, true
 	case growing:
-		return Reason{Code: CodeChanging, Why: "it is large and new, and given some time to be whole"}, true
+		return Reason{Code: CodeChanging, Why: "it is large and may be open to write, and is given some time to be whole"}, true
 	case r.findings.held && r.findings.at[path] != nil && r.takesAway(tx, r.findings.at[path]):
 		return Reason{Code: CodeHeld, Why: "it was removed or replaced here, with much else, and that waits for a person"}, true
 	case r.busy(path):

@@ -59,6 +59,8 @@ type Listing struct {
 type HashJob struct {
 	Path zsync.Path
 	Old  Stat
+	// Closed: not while a process has the file open to write, which is ErrOpen.
+	Closed bool
 }
 
 // Hashed is a file's content. Err is ErrChanged or ErrGone when the file did
@@ -183,6 +185,8 @@ var (
 	ErrDiverged = errors.New("file changed since it was scanned")
 	// ErrChanged: the file changed while it was read.
 	ErrChanged = errors.New("file changed while it was read")
+	// ErrOpen: a process may have the file open to write.
+	ErrOpen = errors.New("file may be open to write")
 	// ErrGone: there is no such file any more.
 	ErrGone = errors.New("file is gone")
 	// ErrCorrupt: received or staged bytes do not have the digest that names them.

@@ -126,6 +126,9 @@ type File interface {
 	// Uncached asks the system to let go of what it keeps of the file in memory, so
 	// that the next read comes from the disk; it promises nothing.
 	Uncached()
+	// Closed reports whether no process has the file open to write. It is false, too,
+	// where the system does not tell.
+	Closed() bool
 	// Sync makes the file's bytes, mode and mtime durable.
 	Sync() error
 	// Close releases the file.

@@ -7,7 +7,7 @@ import (
 )
 
 // Hash names the content of one file, and cuts it where it is large, in one
-// read. The file must have j.Old before the read and after it.
+// read. The file must have j.Old before the read and after it; see [HashJob].
 func (r *Root) Hash(j HashJob) Hashed {
 	hashed := Hashed{Path: j.Path}
 	if err := r.hash(j, &hashed, func(File) {}); err != nil {
@@ -24,6 +24,9 @@ func (r *Root) hash(j HashJob, into *Hashed, around func(File)) error {
 		return err
 	}
 	defer file.Close()
+	if j.Closed && !file.Closed() {
+		return ErrOpen
+	}
 	around(file)
 	defer around(file)
 	buffer, release := r.buffer()

@@ -229,6 +229,8 @@ func (f portableFile) WriteBack(int64, int64) {}
 
 func (f portableFile) Uncached() {}
 
+func (f portableFile) Closed() bool { return false }
+
 // statOf adds to the common fields what this system tells beyond them.
 func statOf(info fs.FileInfo) Stat {
 	stat := Stat{Size: info.Size(), MtimeNS: info.ModTime().UnixNano(), Mode: uint32(info.Mode().Perm())}

@@ -109,6 +109,8 @@ func (f *file) WriteBack(int64, int64) {}
 
 func (f *file) Uncached() {}
 
+func (f *file) Closed() bool { return false }
+
 func (f *file) Sync() error {
 	if err := f.fs.begin("sync", "file"); err != nil {
 		f.fs.loseWrites(f.node)
