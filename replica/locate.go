@@ -176,7 +176,8 @@ func (r *Replica) dropList(tx kv.Tx, content zsync.Digest) {
 }
 
 // Sources finds chunks of a wanted content in the other versions that this disk
-// has of the nodes that want it: what an edit left as it was need not be fetched.
+// has of the nodes that want it: what an edit left as it was need not be fetched. The
+// known ones come first, by index, and then the guesses.
 func (r *Replica) Sources(tx kv.Tx, content zsync.Digest, chunks []store.Chunk) (sources []store.Source) {
 	c := r.contents.by[content]
 	if c == nil {
@@ -186,6 +187,7 @@ func (r *Replica) Sources(tx kv.Tx, content zsync.Digest, chunks []store.Chunk) 
 	for i := range chunks {
 		lacks[chunks[i].Hash] = append(lacks[chunks[i].Hash], i)
 	}
+	var guesses guesses
 	for _, node := range c.nodes {
 		for _, d := range r.disk.node(tx, node) {
 			path, found := r.disk.path(tx, d.place)
@@ -193,16 +195,18 @@ func (r *Replica) Sources(tx kv.Tx, content zsync.Digest, chunks []store.Chunk) 
 				continue
 			}
 			span := store.Span{Area: store.InTree, Path: path, Content: d.content, Stat: d.stat}
+			first := len(sources)
 			r.eachChunk(tx, d, func(chunk store.Chunk) {
 				for _, i := range lacks[chunk.Hash] {
 					sources = append(sources, store.Source{Index: i, Span: span, Offset: chunk.Offset})
 				}
 				delete(lacks, chunk.Hash)
 			})
+			guesses.add(chunks, c.want.Size, span, sources[first:])
 		}
 	}
 	slices.SortFunc(sources, func(a, b store.Source) int { return cmp.Compare(a.Index, b.Index) })
-	return sources
+	return append(sources, guesses.sources...)
 }
 
 // eachChunk yields the chunks of a file that D has, as far as its list is here.

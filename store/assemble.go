@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/zsync/zsync"
 )
@@ -32,10 +35,8 @@ func (r *Root) Assemble(content zsync.Digest, size int64, chunks []Chunk, from [
 			return nil, 0, fmt.Errorf("store: assemble %s: %w", content, err)
 		}
 	}
-	for _, source := range from {
-		if err := a.copy(source); err != nil {
-			return a.have, resumed, fmt.Errorf("store: assemble %s: %w", content, err)
-		}
+	if err := a.copyAll(from); err != nil {
+		return a.have, resumed, fmt.Errorf("store: assemble %s: %w", content, err)
 	}
 	return a.have, resumed, nil
 }
@@ -49,8 +50,10 @@ type assembly struct {
 	free    budget
 	file    File
 	buffer  []byte
-	have    []bool
 	zeros   zsync.Digest // zero until it is asked for
+
+	mutex sync.Mutex // of what several hands change: have, and what is free
+	have  []bool
 }
 
 // resume verifies the chunks that are in the file already.
@@ -108,38 +111,152 @@ func (a *assembly) zeroChunk() zsync.Digest {
 
 // room returns a buffer for a chunk, if the chunk can be one of the content.
 func (a *assembly) room(chunk Chunk) ([]byte, error) {
-	if chunk.Size <= 0 || chunk.Size > chunkBytesMax || chunk.Offset < 0 || chunk.Offset > a.size-int64(chunk.Size) {
-		return nil, fmt.Errorf("%w: a chunk of %d octets at %d of %d", ErrCorrupt, chunk.Size, chunk.Offset, a.size)
+	if err := a.check(chunk); err != nil {
+		return nil, err
 	}
 	return a.buffer[:chunk.Size], nil
 }
 
+func (a *assembly) check(chunk Chunk) error {
+	if chunk.Size <= 0 || chunk.Size > chunkBytesMax || chunk.Offset < 0 || chunk.Offset > a.size-int64(chunk.Size) {
+		return fmt.Errorf("%w: a chunk of %d octets at %d of %d", ErrCorrupt, chunk.Size, chunk.Offset, a.size)
+	}
+	return nil
+}
+
+// copyAll takes chunks from sources: those that are known to lie there, by several
+// hands, and then the guesses.
+func (a *assembly) copyAll(from []Source) error {
+	for _, source := range from {
+		if source.Index < 0 || source.Index >= len(a.chunks) {
+			return fmt.Errorf("%w: chunk %d of %d", ErrCorrupt, source.Index, len(a.chunks))
+		}
+	}
+	guesses := slices.IndexFunc(from, func(s Source) bool { return s.Guess != 0 })
+	if guesses < 0 {
+		guesses = len(from)
+	}
+	known, left := from[:guesses], from[guesses:]
+	hands := make([]copier, a.root.handsFor(a.size))
+	errs := make([]error, len(hands))
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for i := range hands {
+		hands[i].assembly = a
+		group.Go(func() { errs[i] = hands[i].work(known, &next) })
+	}
+	group.Wait()
+	guesser := copier{assembly: a}
+	defer guesser.done()
+	for i := 0; i < len(left) && errors.Join(errs...) == nil; i++ {
+		errs[0] = guesser.guess(left[i])
+	}
+	return errors.Join(errs...)
+}
+
+// copier is one hand that copies chunks. Sources of one file mostly follow one
+// another, so it stays open from one to the next.
+type copier struct {
+	*assembly
+	span  Span
+	file  File // nil: none is open
+	wrong int  // the guess that was wrong last
+}
+
+func (c *copier) work(from []Source, next *atomic.Int64) error {
+	buffer, release := c.root.buffer()
+	defer release()
+	defer c.done()
+	for i := next.Add(1) - 1; i < int64(len(from)); i = next.Add(1) - 1 {
+		if _, err := c.copy(from[i], buffer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// guess copies a chunk that may lie there, unless the guess was found to be wrong.
+func (c *copier) guess(from Source) error {
+	if from.Guess == c.wrong {
+		return nil
+	}
+	right, err := c.copy(from, c.buffer)
+	if !right {
+		c.wrong = from.Guess
+	}
+	return err
+}
+
 // copy takes one chunk from a source. A source that changed, or never had it, is
 // no error: the chunk is fetched from a peer.
-func (a *assembly) copy(from Source) error {
-	if from.Index < 0 || from.Index >= len(a.chunks) {
-		return fmt.Errorf("%w: chunk %d of %d", ErrCorrupt, from.Index, len(a.chunks))
+func (c *copier) copy(from Source, buffer []byte) (right bool, err error) {
+	if c.has(from.Index) {
+		return true, nil
 	}
-	if a.have[from.Index] {
-		return nil
+	chunk := c.chunks[from.Index]
+	if err := c.check(chunk); err != nil {
+		return false, err
 	}
-	chunk := a.chunks[from.Index]
-	data, err := a.room(chunk)
-	if err != nil {
-		return err
+	data := buffer[:chunk.Size]
+	if !c.read(from, data) || sha256.Sum256(data) != chunk.Hash {
+		return false, nil
 	}
-	if a.root.Read(from.Span, from.Offset, data) != nil || sha256.Sum256(data) != chunk.Hash {
-		return nil
+	if err := c.take(chunk); err != nil {
+		return false, err
 	}
-	if err := a.free.take(int64(chunk.Size)); err != nil {
-		return err
+	if _, err := c.assembly.file.WriteAt(data, chunk.Offset); err != nil {
+		return false, err
 	}
-	if _, err := a.file.WriteAt(data, chunk.Offset); err != nil {
-		return err
+	c.wrote(from.Index)
+	return true, nil
+}
+
+// read fills data from a source, if the file there is the one that was meant. That it
+// stayed so while it was read says nothing: what was read is verified.
+func (c *copier) read(from Source, data []byte) bool {
+	if c.file == nil || c.span != from.Span {
+		c.done()
+		file, _, err := c.root.openSpan(from.Span)
+		if err != nil {
+			return false
+		}
+		c.file, c.span = file, from.Span
 	}
-	a.root.staging.wrote(a.content, chunk.Offset, chunk.Offset+int64(chunk.Size))
-	a.have[from.Index] = true
-	return nil
+	n, _ := c.file.ReadAt(data, from.Offset)
+	return n == len(data)
+}
+
+func (c *copier) done() {
+	if c.file != nil {
+		_ = c.file.Close() // it was read alone
+		c.file = nil
+	}
+}
+
+func (a *assembly) has(index int) bool {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return a.have[index]
+}
+
+func (a *assembly) take(chunk Chunk) error {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return a.free.take(int64(chunk.Size))
+}
+
+// wrote notes a chunk that is in the file now. The disk begins to write what has
+// gathered, while more is being read.
+func (a *assembly) wrote(index int) {
+	chunk := a.chunks[index]
+	end := chunk.Offset + int64(chunk.Size)
+	a.root.staging.wrote(a.content, chunk.Offset, end)
+	a.mutex.Lock()
+	a.have[index] = true
+	a.mutex.Unlock()
+	if full := end - end%writeBackBytes; full > chunk.Offset {
+		a.file.WriteBack(full-writeBackBytes, writeBackBytes)
+	}
 }
 
 // Copy stages a whole content from elsewhere on this disk: shared extents where

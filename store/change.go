@@ -169,6 +169,9 @@ type Source struct {
 	Index  int
 	Span   Span
 	Offset int64
+	// Guess is not 0 where the chunk may lie there, and nobody knows: of the sources
+	// with one number, those behind the first that is wrong are left alone.
+	Guess int
 }
 
 // Piece is received data on its way to the staging file of Content.

@@ -31,7 +31,7 @@ func (r *Root) hash(j HashJob, into *Hashed, around func(File)) error {
 	defer around(file)
 	buffer, release := r.buffer()
 	defer release()
-	if into.Content, into.List, err = contentOf(stoppable{file, r}, stat.Size, buffer, nil); err != nil {
+	if into.Content, into.List, err = r.name(stoppable{file, r}, stat.Size, buffer); err != nil {
 		return err
 	}
 	if err := held(file, stat); err != nil {

@@ -51,6 +51,8 @@ type Options struct {
 	// Reserve is how many octets are left free on the disk: what would take more is
 	// ErrReserve. 0 means 1 % of the file system, but 512 MiB at least; negative, none.
 	Reserve int64
+	// Hands is how many goroutines may work at one large file. 0 means 1.
+	Hands int
 }
 
 // Root is a folder's tree on disk. Its methods may be called by several
@@ -62,6 +64,7 @@ type Root struct {
 	staging staging
 	kept    versions
 	reserve int64 // as in Options
+	hands   int   // as in Options
 	coarse  bool  // the disk keeps no modes, and perhaps no exact times
 	nature  Nature
 	natured bool // nature is known
@@ -80,7 +83,7 @@ type Root struct {
 // Open takes the folder's lock and makes ready its private directory. The
 // Root owns disk from then on, and closes it too when Open fails.
 func Open(disk FS, opt Options) (*Root, error) {
-	r := &Root{fs: disk, reserve: opt.Reserve}
+	r := &Root{fs: disk, reserve: opt.Reserve, hands: opt.Hands}
 	if err := r.open(opt); err != nil {
 		_ = r.Close() // what is reported is why it could not be opened
 		return nil, fmt.Errorf("store: open folder: %w", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -76,7 +77,7 @@ func openRoot(tree store.FS, db kv.Store, sameFolder bool) (root *store.Root, er
 	if err != nil {
 		return nil, errors.Join(err, tree.Close())
 	}
-	if root, err = store.Open(tree, store.Options{Expect: expect, SameFolder: sameFolder}); err != nil {
+	if root, err = store.Open(tree, store.Options{Expect: expect, SameFolder: sameFolder, Hands: runtime.GOMAXPROCS(0)}); err != nil {
 		return nil, err
 	}
 	if root.Identity() == expect {
