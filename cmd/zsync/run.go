@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,6 +83,12 @@ func (p *program) assemble(f deviceFlags, sameFolder string) (a *appliance, err 
 	return a, a.wire(p, keys, s, sameFolder)
 }
 
+// giveBack gives the system the memory that nobody needs any more.
+func giveBack() {
+	debug.FreeOSMemory()
+	zeromq.GiveBack()
+}
+
 // openWhenFree opens a database that a command may be writing to, for a while.
 func openWhenFree(path string, commits *meter.Stage) (kv.Store, error) {
 	for deadline := time.Now().Add(startingTime); ; {
@@ -144,6 +151,7 @@ func (a *appliance) wire(p *program, keys *security.Keys, s settings, sameFolder
 		Seed:         seed,
 		Look:         zeromq.Lookout(),
 		Stages:       a.stages,
+		GiveBack:     giveBack,
 		Log:          a.log,
 	}, a.database,
 		device.HomeConfig{Keys: keys, Cert: cert, Seed: seed(), FoldersMax: offeredMax(descriptors)},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -59,6 +60,7 @@ type Host struct {
 	WriteTrusted func(text []byte) error
 	Seed         func() [32]byte // fresh random octets
 	Look         func() Sight    // at the machine's clocks and network; nil: there is no need
+	GiveBack     func()          // to the system, the memory that much work has left; nil: there is no need
 	Log          *slog.Logger
 	Stages       *meter.Stages // where what this device does is counted; nil: nowhere that it is read
 }
@@ -87,6 +89,8 @@ type Running struct {
 	mutex   sync.RWMutex
 	folders map[zsync.SpaceID]*runningFolder
 	halted  map[zsync.SpaceID]Halted
+
+	worked atomic.Uint64 // orders that the disks were given
 }
 
 // NewRunning prepares a device; Run starts it.
@@ -180,19 +184,28 @@ func (r *Running) listen() error {
 // watchEvery is the pause between two looks at whether the machine slept or moved.
 const watchEvery = 3 * time.Second
 
-// watch lets the link know when the machine slept, or its network changed.
-func (r *Running) watch() error {
-	if r.host.Look == nil {
-		return nil
+// lookAround tells the link what has changed since it was done last.
+func (r *Running) lookAround(v *vigil) {
+	sight := r.host.Look()
+	if around, moved := v.moves(sight); moved {
+		r.link.post(around)
 	}
+	if what := v.see(sight); what != nil {
+		r.link.post(what)
+	}
+}
+
+// watch lets the link know when the machine slept, or its network changed, and gives
+// back the memory that work has left.
+func (r *Running) watch() error {
 	var v vigil
+	var l lull
 	for {
-		sight := r.host.Look()
-		if around, moved := v.moves(sight); moved {
-			r.link.post(around)
+		if r.host.Look != nil {
+			r.lookAround(&v)
 		}
-		if what := v.see(sight); what != nil {
-			r.link.post(what)
+		if l.see(r.worked.Load()) && r.host.GiveBack != nil {
+			r.host.GiveBack()
 		}
 		select {
 		case <-r.ctx.Done():
@@ -229,6 +242,7 @@ func (r *Running) Post(to Address, what any) {
 		if f := r.folder(to.Space); f != nil && to.Part == Folder {
 			r.say(f.loop, what)
 		} else if f != nil && f.opened.Disk != nil {
+			r.worked.Add(1)
 			f.opened.Disk.Do(what)
 		}
 	}

@@ -11,8 +11,10 @@ static void zsync_keep_pages(int largest, int kept) {
 	mallopt(M_MMAP_THRESHOLD, largest);
 	mallopt(M_TRIM_THRESHOLD, kept);
 }
+static void zsync_give_pages(void) { malloc_trim(0); }
 #else
 static void zsync_keep_pages(int largest, int kept) {}
+static void zsync_give_pages(void) {}
 #endif
 */
 import "C"
@@ -31,3 +33,7 @@ const (
 // time of a transfer. What this sets holds for the process; setting it again changes
 // nothing. Other C libraries are left as they are.
 func keepPages() { C.zsync_keep_pages(mappedBytesMin, keptBytesMax) }
+
+// GiveBack has the C library give the pages that no message lies in to the system:
+// what [NewContext] has it keep is for a transfer, not for the days after it.
+func GiveBack() { C.zsync_give_pages() }
