@@ -87,8 +87,9 @@ func (d *dialled) connect(peer netip.AddrPort) (err error) {
 		return err
 	}
 	l.bySocket[d.socket], l.bySocket[d.monitor] = d, d
-	l.poller.Add(d.socket, zmq.POLLIN)
-	l.poller.Add(d.monitor, zmq.POLLIN)
+	if err := l.await(d.socket, d.monitor); err != nil {
+		return err
+	}
 	if err := d.socket.Connect("tcp://" + peer.String()); err != nil {
 		return fmt.Errorf("zeromq: dial %v: %w", peer, err)
 	}
@@ -269,6 +270,7 @@ func (d *dialled) closeSocket(linger time.Duration) {
 	if d.monitor != nil {
 		for _, s := range []*zmq.Socket{d.socket, d.monitor} {
 			_ = l.poller.RemoveBySocket(s)
+			l.nap.remove(s)
 			delete(l.bySocket, s)
 		}
 		unwatch(d.socket, d.monitor)

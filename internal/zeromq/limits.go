@@ -25,6 +25,7 @@ const (
 	namesMax            = 1024     // names dialled whose next address is remembered
 	linkSocketsMax      = 16384    // ZeroMQ sockets a context: three a dialled connection
 	ioThreadsMax        = 4        // one encrypts about 0.5 GiB/s
+	busyWakes           = 16       // a link that has waited so often within busyTime is busy
 )
 
 // How long a link waits.
@@ -38,6 +39,7 @@ const (
 	shunTimeout      = time.Minute            // a device that connected and said nothing is kept out
 	unreadEvery      = time.Second            // between two looks at what libzmq holds unread
 	acceptedEvery    = 20 * time.Millisecond  // between two looks at who connected, while nobody takes facts
+	busyTime         = time.Second            // see nap
 	reconnectNever   = time.Hour              // see dialled.go
 )
 

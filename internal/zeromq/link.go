@@ -25,6 +25,7 @@ type Link struct {
 	sockets  []*zmq.Socket // wake and router sockets, to be closed at the end
 	wake     *zmq.Socket
 	poller   *zmq.Poller
+	nap      *nap
 	in       *listener
 	dialled  map[uint64]*dialled
 	bySocket map[*zmq.Socket]*dialled // by either of its sockets
@@ -71,18 +72,35 @@ func (c *Context) Listen(cfg Config) (*Link, error) {
 func (l *Link) open() error {
 	l.reader = newReader(&l.pool, l.cfg.copies)
 	var err error
+	if l.nap, err = newNap(); err != nil {
+		return fmt.Errorf("zeromq: wait for sockets: %w", err)
+	}
 	if l.wake, err = l.inbox.open(l); err != nil {
 		return fmt.Errorf("zeromq: %w", err)
 	}
-	l.poller.Add(l.wake, zmq.POLLIN)
+	if err := l.await(l.wake); err != nil {
+		return err
+	}
 	l.in = newListener(l)
 	if err := l.in.open(); err != nil {
 		return err
 	}
-	l.poller.Add(l.in.socket, zmq.POLLIN)
-	l.poller.Add(l.in.monitor, zmq.POLLIN)
+	if err := l.await(l.in.socket, l.in.monitor); err != nil {
+		return err
+	}
 	l.bound, err = l.in.socket.GetLastEndpoint()
 	return err
+}
+
+// await has the loop wait for sockets to be readable, too.
+func (l *Link) await(sockets ...*zmq.Socket) error {
+	for _, s := range sockets {
+		l.poller.Add(s, zmq.POLLIN)
+		if err := l.nap.add(s); err != nil {
+			return fmt.Errorf("zeromq: wait for a socket: %w", err)
+		}
+	}
+	return nil
 }
 
 // newSocket makes a socket that is closed with the link.
@@ -108,6 +126,9 @@ func (l *Link) closeSockets() error {
 		errs = append(errs, s.Close())
 	}
 	l.sockets = nil
+	if l.nap != nil {
+		l.nap.close()
+	}
 	return errors.Join(errs...)
 }
 

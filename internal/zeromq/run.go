@@ -171,7 +171,7 @@ func (l *Link) readReady() error {
 	if len(l.in.ending) > 0 {
 		wait = 0
 	}
-	ready, err := l.poller.Poll(wait)
+	ready, err := l.poll(wait)
 	if err != nil {
 		return err
 	}
@@ -195,6 +195,19 @@ func (l *Link) readReady() error {
 		return l.in.read()
 	}
 	return nil
+}
+
+// poll waits for sockets to be readable, so long at most, where that is not negative.
+func (l *Link) poll(wait time.Duration) ([]zmq.Polled, error) {
+	if wait == 0 || l.nap.busy(time.Now()) {
+		return l.poller.Poll(wait)
+	}
+	ready, err := l.poller.Poll(0)
+	if err != nil || len(ready) > 0 {
+		return ready, err
+	}
+	l.nap.wait(wait)
+	return l.poller.Poll(0)
 }
 
 // hush takes the octets that woke the loop.
