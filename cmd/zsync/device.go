@@ -101,7 +101,7 @@ func (p *program) runDevice(ctx context.Context, a *appliance, order control.Ord
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
-		p.follow(ctx, labelOf(order))
+		p.follow(ctx, labelOf(order), a.running.Moved)
 	}()
 	err := <-ended
 	stop()
@@ -134,7 +134,7 @@ func (p *program) handOver(ctx context.Context, f deviceFlags, order control.Ord
 	if f.listen != "" || f.transfer != "" || f.name != "" {
 		fmt.Fprintf(p.stderr, "--listen, --listen-transfer and --name take effect when that device starts again.\n")
 	}
-	p.follow(ctx, labelOf(order))
+	p.follow(ctx, labelOf(order), nil)
 	return nil
 }
 

@@ -14,13 +14,20 @@ import (
 const drawEvery = 500 * time.Millisecond
 
 // follow shows the progress of a folder ("" for all): a live line on a terminal,
-// elsewhere a line each time that it has come into sync.
-func (p *program) follow(ctx context.Context, label string) {
+// elsewhere a line each time that it has come into sync. moved tells another number
+// whenever something may have changed, and spares asking a device at rest; nil: that
+// is not known.
+func (p *program) follow(ctx context.Context, label string, moved func() uint64) {
 	screen := newScreen(p.stderr)
 	defer screen.leave()
+	still := stillness{moved: moved}
 	for {
-		if st, err := p.client().Status(ctx); err == nil {
-			screen.show(summary(st, label))
+		if still.yes() {
+			// It was shown.
+		} else if st, err := p.client().Status(ctx); err == nil {
+			shown := summary(st, label)
+			still.rests = shown.rests()
+			screen.show(shown)
 		} else if errors.Is(err, control.ErrUnreachable) {
 			return
 		}
@@ -30,6 +37,30 @@ func (p *program) follow(ctx context.Context, label string) {
 		case <-time.After(drawEvery):
 		}
 	}
+}
+
+// stillness knows whether there is anything new to ask of a device.
+type stillness struct {
+	moved func() uint64
+	rests bool // as was shown last
+	last  uint64
+	looks int // since it moved
+}
+
+// stillLooks is at how many looks a device must not have moved: what moves it may take
+// a moment to show.
+const stillLooks = 2
+
+func (s *stillness) yes() bool {
+	if s.moved == nil {
+		return false
+	}
+	now := s.moved()
+	if now != s.last {
+		s.last, s.looks = now, 0
+	}
+	s.looks++
+	return s.rests && s.looks > stillLooks
 }
 
 // stateBut is the state of a folder that is in sync but for what is not synced.

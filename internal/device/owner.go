@@ -173,6 +173,7 @@ func (r *Running) attend(f *runningFolder, order OpenFolder) {
 		r.mutex.Lock()
 		r.halted[order.Space] = Halted{order.Registration, haltedWhy(err)}
 		r.mutex.Unlock()
+		r.moved.Add(1)
 		time.AfterFunc(reopenAfter, func() {
 			if r.ctx.Err() == nil {
 				again := order.Registration

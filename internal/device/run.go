@@ -91,7 +91,12 @@ type Running struct {
 	halted  map[zsync.SpaceID]Halted
 
 	worked atomic.Uint64 // orders that the disks were given
+	moved  atomic.Uint64 // see Moved
 }
+
+// Moved returns a number that is another one whenever what a status says of the folders
+// may have changed.
+func (r *Running) Moved() uint64 { return r.moved.Load() }
 
 // NewRunning prepares a device; Run starts it.
 func NewRunning(host Host, store kv.Store, home HomeConfig, link LinkConfig) (*Running, error) {
@@ -225,6 +230,10 @@ func (r *Running) deliver(effects []Effect) {
 // Post hands one fact or order to a part of the device. What is for a folder
 // that is not open is dropped: its machine learns all of it again when it opens.
 func (r *Running) Post(to Address, what any) {
+	switch to.Part {
+	case Home, Owner, Folder, Disk:
+		r.moved.Add(1)
+	}
 	switch to.Part {
 	case Link:
 		r.link.post(what)
