@@ -13,6 +13,7 @@ import (
 
 	"github.com/zsync/zsync"
 	"github.com/zsync/zsync/eventlog"
+	"github.com/zsync/zsync/internal/kv"
 	"github.com/zsync/zsync/internal/kv/bolt"
 	"github.com/zsync/zsync/store"
 )
@@ -35,7 +36,8 @@ type benchCopy struct {
 	tree    map[zsync.Path]*store.Listing
 	inode   uint64
 	now     time.Time
-	cost    time.Duration // of the processor, in turns
+	cost    time.Duration // of the processor, in turns …
+	longest time.Duration // … and of the longest of them
 }
 
 func newBenchCopy(b *testing.B, name string) *benchCopy {
@@ -65,6 +67,11 @@ func (c *benchCopy) open(space zsync.SpaceID) {
 	db, err := bolt.Open(filepath.Join(c.b.TempDir(), "db"))
 	must(c.b, err)
 	c.b.Cleanup(func() { _ = db.Close() })
+	c.openOn(db, space)
+}
+
+func (c *benchCopy) openOn(db kv.Store, space zsync.SpaceID) {
+	c.b.Helper()
 	c.cfg.Space = space
 	c.timed(func() {
 		machine, effects, err := OpenFolderMachine(c.now, db, c.cfg)
@@ -82,14 +89,14 @@ func (c *benchCopy) stat(kind zsync.FileType, size int64) store.Stat {
 	}
 }
 
-// fill puts the files on c's disk.
-func (c *benchCopy) fill() {
-	for n := range benchFiles {
-		dir := zsync.Path(fmt.Sprintf("d%03d", n/benchPerDir))
+// fill puts files on c's disk.
+func (c *benchCopy) fill(files int) {
+	for n := range files {
+		dir := zsync.Path(fmt.Sprintf("d%06d", n/benchPerDir))
 		if n%benchPerDir == 0 {
 			c.put(dir, c.stat(zsync.TypeDir, 0))
 		}
-		c.put(dir.Join(zsync.Name(fmt.Sprintf("f%05d.bin", n))), c.stat(zsync.TypeFile, int64(1024+n%7168)))
+		c.put(dir.Join(zsync.Name(fmt.Sprintf("f%08d.bin", n))), c.stat(zsync.TypeFile, int64(1024+n%7168)))
 	}
 }
 
@@ -99,7 +106,8 @@ func (c *benchCopy) timed(f func()) {
 	c.b.StartTimer()
 	f()
 	c.b.StopTimer()
-	c.cost += processorTime() - before
+	cost := processorTime() - before
+	c.cost, c.longest = c.cost+cost, max(c.longest, cost)
 }
 
 func processorTime() time.Duration {
@@ -247,7 +255,7 @@ func perFile(b *testing.B, cost time.Duration, name string) {
 func author(b *testing.B) *benchCopy {
 	b.Helper()
 	c := newBenchCopy(b, "one")
-	c.fill()
+	c.fill(benchFiles)
 	c.open(c.found())
 	settle(c)
 	if n := c.files(); n != benchFiles {

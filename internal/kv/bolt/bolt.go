@@ -238,7 +238,7 @@ func (b *bucket) find(key []byte) []byte {
 }
 
 func (t *tx) Get(bucket string, key []byte) []byte {
-	t.touch()
+	t.store.touch()
 	if b := t.bucket(bucket); b != nil {
 		return b.find(key)
 	}
@@ -250,7 +250,7 @@ func (t *tx) Put(bucket string, key, value []byte) {
 		t.Fail(err)
 		return
 	}
-	t.touch()
+	t.store.touch()
 	b := t.bucket(bucket)
 	if b == nil {
 		created, err := t.bolt.CreateBucket([]byte(bucket))
@@ -278,7 +278,7 @@ func (t *tx) Delete(bucket string, key []byte) {
 		t.Fail(kv.ErrReadOnly)
 		return
 	}
-	t.touch()
+	t.store.touch()
 	b := t.bucket(bucket)
 	if b == nil || b.find(key) == nil {
 		return
@@ -300,7 +300,7 @@ func (t *tx) Scan(bucket string, from []byte, yield func(key, value []byte) bool
 	}
 	defer func() { b.scanner = c }()
 	for key, value := c.Seek(from); key != nil; key, value = c.Next() {
-		t.touch()
+		t.store.touch()
 		if !yield(key, value) {
 			return
 		}
@@ -308,7 +308,7 @@ func (t *tx) Scan(bucket string, from []byte, yield func(key, value []byte) bool
 }
 
 func (t *tx) Seek(bucket string, from []byte) (key, value []byte) {
-	t.touch()
+	t.store.touch()
 	if b := t.bucket(bucket); b != nil {
 		return b.finder.Seek(from)
 	}

@@ -67,7 +67,7 @@ func Check(path string) error {
 func (s *Store) check() error {
 	return s.guarded(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
-			return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return checkBucket(b) })
+			return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return s.checkBucket(b) })
 		})
 	})
 }
@@ -75,7 +75,7 @@ func (s *Store) check() error {
 // errOrder is of a tree whose keys do not ascend: what is looked for in it is not found.
 var errOrder = fmt.Errorf("%w: its keys are not in order", ErrDamaged)
 
-func checkBucket(b *bbolt.Bucket) error {
+func (s *Store) checkBucket(b *bbolt.Bucket) error {
 	var last []byte
 	c := b.Cursor()
 	touched := byte(0)
@@ -87,6 +87,7 @@ func checkBucket(b *bbolt.Bucket) error {
 			touched ^= value[0] ^ value[n-1]
 		}
 		last = key
+		s.touch()
 	}
 	runtime.KeepAlive(touched)
 	return nil

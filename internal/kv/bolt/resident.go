@@ -20,15 +20,15 @@ type resident struct {
 	touched int // keys, since the last look
 }
 
-// touch is called for each key that is looked at in a transaction of s.
-func (t *tx) touch() {
-	r := &t.store.resident
+// touch is called for each key that is looked at.
+func (s *Store) touch() {
+	r := &s.resident
 	if r.touched++; r.touched < residentEvery {
 		return
 	}
 	r.touched = 0
 	if r.gauge.octets() > residentMax {
-		t.store.letGo()
+		s.letGo()
 	}
 }
 
