@@ -54,6 +54,10 @@ func (s *Session) RoomFor(prio uint8) int {
 	return max(0, room-itemsKept)
 }
 
+// MaySend reports whether the peer has credit for any item: if it sends none, that is
+// its own doing, or the line's.
+func (s *Session) MaySend() bool { return s.fetcher.window.outstanding() >= itemCostMax }
+
 // Request asks the peer for q.Items and returns the number that the answers will
 // carry. It is refused (ok false) when there is no [Session.Room] for all of
 // them. A request that [Request] rules out is a bug of the caller: it panics.
@@ -206,7 +210,7 @@ func (s *Session) answered(now time.Time, req uint32, index uint16) (*request, e
 func (s *Session) stalled(now time.Time) {
 	f := &s.fetcher
 	f.stalledAt = now.Add(stalledAfter)
-	if f.window.outstanding() < itemCostMax {
+	if !s.MaySend() {
 		return
 	}
 	f.stalls++

@@ -82,6 +82,8 @@ func (s *stage) describeWork(e device.Effect) []string {
 	switch what := e.What.(type) {
 	case device.Fetch:
 		return []string{fmt.Sprintf("link: fetch %d items of %s first, priority %d", len(what.Items), s.deviceName(what.From), what.Prio)}
+	case device.Had:
+		return []string{fmt.Sprintf("link: %s had all that is known of %d writers", s.deviceName(what.Device), len(what.Heads))}
 	case device.Unfetch:
 		return []string{fmt.Sprintf("link: unfetch %d contents", len(what.Contents))}
 	case device.Unfetched:

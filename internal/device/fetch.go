@@ -96,13 +96,31 @@ func (f *FolderMachine) want(tx kv.Tx, wants []replica.Want, unwanted []zsync.Di
 			continue
 		}
 		item := Item{Hash: each.Content, Size: uint32(each.Size)}
-		if run.From != each.Author || run.Prio != w.prio() || len(run.Items) == fetchItemsMax {
+		if !run.takes(w) || len(run.Items) == fetchItemsMax {
 			f.request(run)
-			run = Fetch{From: each.Author, Prio: w.prio(), Total: zsync.ContentChunkMax}
+			run = w.fetch(zsync.ContentChunkMax)
 		}
-		run.Items = append(run.Items, item)
+		run.add(w, item)
 	}
 	f.request(run)
+}
+
+// fetch returns an order for items of w, without any yet.
+func (w *want) fetch(total int64) Fetch {
+	return Fetch{From: w.Author, Stamp: w.Stamp, Prio: w.prio(), Total: total}
+}
+
+// takes reports whether items of w may be in the same order.
+func (q *Fetch) takes(w *want) bool {
+	return q.From == w.Author && q.Stamp.Writer == w.Stamp.Writer && q.Prio == w.prio()
+}
+
+// add adds an item of w. Who has all of the newest has all of the others.
+func (q *Fetch) add(w *want, item Item) {
+	if w.Stamp.Seq > q.Stamp.Seq {
+		q.Stamp = w.Stamp
+	}
+	q.Items = append(q.Items, item)
 }
 
 func (f *FolderMachine) request(q Fetch) {
@@ -120,7 +138,7 @@ func (f *FolderMachine) nextList(tx kv.Tx, w *want) {
 		data, known := f.replica.ListNode(tx, w.Content, next.hash)
 		if !known {
 			item := Item{Of: w.Content, Hash: next.hash, Size: next.size, Lists: true}
-			f.request(Fetch{From: w.Author, Prio: min(prioLists, w.prio()), Total: w.Size, Items: []Item{item}})
+			f.request(Fetch{From: w.Author, Stamp: w.Stamp, Prio: min(prioLists, w.prio()), Total: w.Size, Items: []Item{item}})
 			return
 		}
 		if !f.readList(tx, w, data) {
@@ -203,7 +221,7 @@ func (f *FolderMachine) assembled(tx kv.Tx, now time.Time, in Assembled) {
 	}
 	f.fetch.resumed += int64(in.Resumed)
 	w.chunks = make(map[int64]Item)
-	run := Fetch{From: w.Author, Prio: w.prio(), Total: w.Size}
+	run := w.fetch(w.Size)
 	for i, chunk := range in.Chunks {
 		if in.Have[i] {
 			f.fetch.reused++

@@ -148,6 +148,8 @@ func (l *LinkMachine) receive(now time.Time, what any) {
 		l.quit(now, in.Space)
 	case Fetch:
 		l.transfers.fetch(in)
+	case Had:
+		l.transfers.had(in)
 	case Unfetch:
 		l.transfers.unfetch(now, in)
 	case Supply:

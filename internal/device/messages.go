@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
 	"github.com/zsync/zsync/filemq"
 	"github.com/zsync/zsync/security"
 	"github.com/zsync/zsync/store"
@@ -139,13 +140,21 @@ type (
 		Lists  bool
 	}
 	// Fetch asks the link to get items of a space from whoever has them. Total is
-	// the size of the content that they belong to; From is asked first.
+	// the size of the content that they belong to; From, who wrote them, is asked
+	// first, and beside it those that have had all of the log up to Stamp.
 	Fetch struct {
 		Space zsync.SpaceID
 		From  zsync.DeviceID
+		Stamp zsync.Stamp
 		Prio  uint8
 		Total int64
 		Items []Item
+	}
+	// Had tells the link the newest log of which a linked device lacked nothing.
+	Had struct {
+		Space  zsync.SpaceID
+		Device zsync.DeviceID
+		Heads  []eventlog.Head
 	}
 	// Unfetch takes back all that was asked of some contents.
 	Unfetch struct {

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -27,8 +28,9 @@ type progress struct {
 	dirty  bool                                // something changed since
 	ask    bool                                // ask everybody with the next report
 	answer []zsync.DeviceID
-	lacked bool // something was missing here since the last report
-	moved  bool // the last report that was received says something new of its sender
+	lacked bool                    // something was missing here since the last report
+	moved  bool                    // the last report that was received says something new of its sender
+	levels map[zsync.DeviceID]bool // linked or level since that was last asked for
 }
 
 // told is the newest line of a device and when it was true.
@@ -51,7 +53,7 @@ func newProgress(space zsync.SpaceID, self zsync.DeviceID) *progress {
 	return &progress{
 		space: space, self: self,
 		direct: make(map[zsync.DeviceID]bool), told: make(map[zsync.DeviceID]told),
-		reach: make(map[zsync.DeviceID][]zsync.DeviceID),
+		reach: make(map[zsync.DeviceID][]zsync.DeviceID), levels: make(map[zsync.DeviceID]bool),
 	}
 }
 
@@ -62,6 +64,7 @@ func (p *progress) linked(now time.Time, device zsync.DeviceID) {
 	p.told[device] = t
 	p.dirty = true
 	p.answer = append(p.answer, device)
+	p.levels[device] = true
 }
 
 // unlinked notes that a device is linked no more, which spoke last at heard.
@@ -151,7 +154,20 @@ func (p *progress) level(frontier [16]byte, heads func() []eventlog.Head) {
 		}
 		t.whole, t.frontier = whole, frontier
 		p.told[device] = t
+		p.levels[device] = true
 	}
+}
+
+// leveled returns the linked devices of which there may be something new to say about
+// what they have had all of.
+func (p *progress) leveled() (devices []zsync.DeviceID) {
+	for _, device := range slices.SortedFunc(maps.Keys(p.levels), zsync.DeviceID.Compare) {
+		if p.direct[device] && p.told[device].whole != nil {
+			devices = append(devices, device)
+		}
+	}
+	clear(p.levels)
+	return devices
 }
 
 // had reports whether a device was known to have all of an event.

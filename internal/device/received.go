@@ -31,12 +31,14 @@ func (t *transfers) received(s *session) {
 // got takes one item that came. List nodes are checked here and go to the folder;
 // bytes go to the disk workers, who check them as they write.
 func (t *transfers) got(now time.Time, s *session, got filemq.Got) {
+	s.debt.arrived(now, int64(got.Item.Size)+itemWeight)
 	b, item := s.take(got.Req, got.Index)
 	if b == nil {
 		s.fm.Disposed(now, got.Cost)
 		return
 	}
 	if !item.Lists {
+		t.settleTwin(now, b, item)
 		t.receiving.shared = t.receiving.shared || t.receiving.staged > 0 && t.receiving.space != b.space
 		t.receiving.space = b.space
 		t.receiving.staged++
@@ -51,6 +53,7 @@ func (t *transfers) got(now time.Time, s *session, got filemq.Got) {
 		t.requeue(b.with(item), s.peer, true)
 		return
 	}
+	t.settleTwin(now, b, item)
 	t.out = append(t.out, Effect{Address{Part: Folder, Space: b.space}, GotNodes{
 		Of: item.Of, Nodes: []store.ListNode{{Hash: item.Hash, Data: got.Data}},
 	}})
@@ -72,10 +75,11 @@ func (s *session) stage(b *batch, item Item, got filemq.Got) {
 }
 
 // missing takes an item that the peer has not, or not now.
-func (t *transfers) missing(s *session, m filemq.Missing) {
+func (t *transfers) missing(now time.Time, s *session, m filemq.Missing) {
 	if m.Code == filemq.CodeBad {
 		t.offences = append(t.offences, Offended{s.peer, OffenceBytes})
 	}
+	s.debt.heard = now
 	b, item := s.take(m.Req, m.Index)
 	if b != nil && m.Code != filemq.CodeCancelled {
 		t.requeue(b.with(item), s.peer, m.Code < filemq.CodeStalled && m.Code != filemq.CodeQueueFull)
@@ -110,8 +114,8 @@ func (s *session) take(req uint32, index uint16) (*batch, Item) {
 		return nil, Item{}
 	}
 	b.items[index] = Item{}
-	s.owed -= int64(item.Size)
 	s.came += int64(item.Size)
+	s.debt.settled(item.weight())
 	if b.left--; b.left == 0 {
 		delete(s.requests, req)
 	}

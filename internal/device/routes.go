@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zsync/zsync"
+	"github.com/zsync/zsync/eventlog"
 	"github.com/zsync/zsync/security"
 )
 
@@ -22,7 +23,8 @@ const (
 type route struct {
 	record   security.Record
 	endpoint string
-	spaces   map[zsync.SpaceID]bool // where its machine and ours are linked
+	spaces   map[zsync.SpaceID]bool            // where its machine and ours are linked
+	had      map[zsync.SpaceID][]eventlog.Head // the log of which it lacked nothing
 	dialAt   time.Time
 	backoff  time.Duration
 	lanes    lanes
@@ -35,7 +37,7 @@ func (t *transfers) entered(now time.Time, record security.Record, host string, 
 		r.endpoint, r.record = endpoint, record
 		return
 	}
-	r := &route{record: record, endpoint: endpoint, spaces: make(map[zsync.SpaceID]bool), dialAt: now, backoff: redialMin}
+	r := &route{record: record, endpoint: endpoint, spaces: make(map[zsync.SpaceID]bool), had: make(map[zsync.SpaceID][]eventlog.Head), dialAt: now, backoff: redialMin}
 	if at, early := t.early[record.Key]; record.Device.Compare(t.self) < 0 && !(early && now.Before(at.Add(otherSideWait))) {
 		r.dialAt = now.Add(otherSideWait)
 	}
@@ -81,6 +83,7 @@ func (t *transfers) linked(device zsync.DeviceID, space zsync.SpaceID, on bool) 
 		r.spaces[space] = true
 	} else if r != nil {
 		delete(r.spaces, space)
+		delete(r.had, space)
 	}
 }
 

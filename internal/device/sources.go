@@ -15,7 +15,7 @@ func (t *transfers) fetch(in Fetch) {
 	t.stirred = true
 	for of, items := range byContent(in.Items) {
 		t.queue[prio] = append(t.queue[prio], &batch{
-			space: in.Space, from: in.From, prio: prio, total: in.Total, items: items, of: of,
+			space: in.Space, from: in.From, stamp: in.Stamp, prio: prio, total: in.Total, items: items, of: of,
 		})
 	}
 }
@@ -72,13 +72,18 @@ func (s *session) forgo(now time.Time, req uint32, unwanted func(Item) bool) {
 }
 
 // requeue puts what is left of a batch back at the head of its queue; with tried,
-// for others than the device that had it.
+// for others than the device that had it. What another device was asked for as well is
+// left to that one.
 func (t *transfers) requeue(b *batch, peer zsync.DeviceID, tried bool) {
-	left := &batch{space: b.space, from: b.from, prio: b.prio, total: b.total, of: b.of, tried: b.tried}
+	left := &batch{space: b.space, from: b.from, stamp: b.stamp, prio: b.prio, total: b.total, of: b.of, tried: b.tried}
+	_, twin := t.twin(b)
 	for _, item := range b.items {
-		if !item.Hash.IsZero() {
+		if !item.Hash.IsZero() && !twin.holds(item) {
 			left.items = append(left.items, item)
 		}
+	}
+	if twin != nil && tried {
+		twin.tried = append(slices.Clone(twin.tried), peer)
 	}
 	if len(left.items) == 0 {
 		return
@@ -96,152 +101,8 @@ func (t *transfers) requeue(b *batch, peer zsync.DeviceID, tried bool) {
 
 // joins reports whether two batches differ in their items alone.
 func (b *batch) joins(o *batch) bool {
-	return b.space == o.space && b.from == o.from && b.total == o.total && b.of == o.of &&
+	return b.space == o.space && b.from == o.from && b.stamp == o.stamp && b.total == o.total && b.of == o.of &&
 		slices.Equal(b.tried, o.tried) && len(b.items) < filemq.RequestItemsMax
-}
-
-// source is a device that is here, and the session with it, nil when none is open.
-type source struct {
-	route   *route
-	session *session
-}
-
-func (t *transfers) sources() (all []source) {
-	for _, device := range t.devices() {
-		open := t.lanesOf(device)
-		for _, s := range open {
-			s.most = t.routes[device].lanes.owes(s, len(open))
-			all = append(all, source{t.routes[device], s})
-		}
-		if open == nil {
-			all = append(all, source{route: t.routes[device]})
-		}
-	}
-	return all
-}
-
-// pump gives what is queued to sessions that have room, the urgent first. It has
-// nothing to do unless there is room, or something has changed in the queue or in
-// who is here.
-func (t *transfers) pump(now time.Time) {
-	if !t.stirred && !t.room() {
-		return
-	}
-	t.stirred = false
-	from := t.sources()
-	for prio := range t.queue {
-		var kept []*batch
-		for _, b := range t.queue[prio] {
-			if t.give(now, b, from); len(b.items) > 0 {
-				kept = append(kept, b)
-			}
-		}
-		t.queue[prio] = kept
-	}
-}
-
-// room reports whether a session has room for something that waits.
-func (t *transfers) room() bool {
-	for prio := range t.queue {
-		if len(t.queue[prio]) == 0 {
-			continue
-		}
-		for _, s := range t.sessions {
-			if s.open && s.roomFor(uint8(prio)) > 0 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// give hands as much of a batch as there is room for to the devices that may
-// have it. What every linked device was asked for goes back to the folder.
-func (t *transfers) give(now time.Time, b *batch, from []source) {
-	for len(b.items) > 0 {
-		s, hopeless := b.choose(from)
-		if hopeless {
-			t.out = append(t.out, Effect{Address{Part: Folder, Space: b.space}, Unfetched{b.items}})
-			b.items = nil
-		}
-		if s == nil || !t.request(now, s, b) {
-			return
-		}
-	}
-}
-
-// choose returns the session to ask: of the author's, else of all, the one that owes
-// least. hopeless: devices are linked, and each has been asked.
-func (b *batch) choose(from []source) (best *session, hopeless bool) {
-	linked, untried := 0, 0
-	for _, in := range from {
-		if !in.route.spaces[b.space] {
-			continue
-		}
-		linked++
-		device := in.route.record.Device
-		if slices.Contains(b.tried, device) {
-			continue
-		}
-		untried++
-		s := in.session
-		if s == nil || s.roomFor(b.prio) == 0 {
-			continue
-		}
-		if best == nil || device == b.from && best.peer != device || (device == b.from || best.peer != b.from) && s.owed < best.owed {
-			best = s
-		}
-	}
-	return best, linked > 0 && untried == 0
-}
-
-// request moves items from a queued batch into a request of a session.
-func (t *transfers) request(now time.Time, s *session, b *batch) bool {
-	n := s.fits(b.prio, b.items)
-	asked := &batch{
-		space: b.space, from: b.from, prio: b.prio, total: b.total, of: b.of, tried: b.tried,
-		items: slices.Clone(b.items[:n]), left: n,
-	}
-	q := filemq.Request{Space: b.space, Of: b.of, Lists: asked.items[0].Lists, Prio: b.prio, Items: make([]filemq.Item, n)}
-	for i, item := range asked.items {
-		q.Items[i] = filemq.Item{Hash: item.Hash, Offset: uint64(item.Offset), Size: item.Size}
-	}
-	req, ok := s.fm.Request(now, q)
-	if !ok {
-		return false
-	}
-	s.requests[req] = asked
-	if s.owed == 0 {
-		s.came = 0
-	}
-	s.owed += octets(asked.items)
-	b.items = b.items[n:]
-	return true
-}
-
-// roomFor returns how many items of a priority a session may be asked for: what is
-// urgent, however much it owes already.
-func (s *session) roomFor(prio uint8) int {
-	if s.owed >= s.most && prio > prioUrgent {
-		return 0
-	}
-	return s.fm.RoomFor(prio)
-}
-
-// fits returns how many of some items a session is asked for at once.
-func (s *session) fits(prio uint8, items []Item) (n int) {
-	most := min(len(items), s.roomFor(prio), filemq.RequestItemsMax)
-	for owed := s.owed; n < most && (owed < s.most || prio == prioUrgent); n++ {
-		owed += int64(items[n].Size)
-	}
-	return n
-}
-
-func octets(items []Item) (sum int64) {
-	for _, item := range items {
-		sum += int64(item.Size)
-	}
-	return sum
 }
 
 // byContent groups items by the content that they are pieces of, keeping their

@@ -90,6 +90,9 @@ func (f *FolderMachine) report(tx kv.Tx, now time.Time) {
 		mine.NeedFiles = 1
 	}
 	f.space.collect(now, mine)
+	for _, device := range f.space.tellers.leveled() {
+		f.space.emit(Address{Part: Link}, Had{f.cfg.Space, device, f.space.tellers.told[device].whole})
+	}
 }
 
 // unread counts what could not be read, and so is not in the log.

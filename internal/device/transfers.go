@@ -40,7 +40,8 @@ type transfers struct {
 	out      []Effect
 	stopping bool
 	offences []Offended
-	stirred  bool // the queue or who is here has changed since the last pump
+	stirred  bool      // the queue or who is here has changed since the last pump
+	helpAt   time.Time // when to see again whether one device can help another; zero: never
 
 	receiving receiving
 	pace      pace
@@ -55,11 +56,12 @@ type session struct {
 	open     bool
 	beside   bool      // see lanes
 	retired  time.Time // since when nothing more is asked of it; zero: never
-	owed     int64     // octets asked for and not answered
 	came     int64     // octets that have been answered since it owed nothing
 	most     int64     // it may owe: see lanes
 	fm       *filemq.Session
 	requests map[uint32]*batch
+	debt     debt
+	offered  int64                          // what it owed after all that is queued was offered to it
 	pieces   map[zsync.SpaceID]*StagePieces // received in this turn
 	lent     map[*byte]func()               // what to call when these frames are sent, by their first octet
 	address  string                         // of its other end
@@ -73,12 +75,15 @@ type session struct {
 type batch struct {
 	space zsync.SpaceID
 	from  zsync.DeviceID
+	stamp zsync.Stamp // who lacks nothing of a log with it has the items; zero: not known
 	prio  uint8
 	total int64
 	items []Item
 	of    zsync.Digest
 	tried []zsync.DeviceID
-	left  int // items not settled
+	left  int    // items not settled
+	req   uint32 // the number of the request
+	twin  twin   // and of another device's, for some of them
 }
 
 func newTransfers(self zsync.DeviceID) *transfers {
@@ -212,7 +217,7 @@ func (t *transfers) deadline() (next time.Time) {
 	for _, s := range t.sessions {
 		next = earliest(next, s.fm.Deadline())
 	}
-	return next
+	return earliest(next, t.helpAt)
 }
 
 // settle takes what a session has to say to us: what came, and what did not. What
@@ -231,7 +236,7 @@ func (t *transfers) settle(now time.Time, s *session) {
 		t.got(now, s, got)
 	}
 	for _, missing := range out.Missing {
-		t.missing(s, missing)
+		t.missing(now, s, missing)
 	}
 	if out.Fault {
 		t.offences = append(t.offences, Offended{s.peer, OffenceTransfer})

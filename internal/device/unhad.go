@@ -110,15 +110,15 @@ func (f *FolderMachine) refetch(now time.Time) {
 		if w == nil {
 			continue
 		}
-		if run.From != w.Author || run.Prio != w.prio() || of != item.Of {
+		if !run.takes(w) || of != item.Of {
 			f.request(run)
 			of = item.Of
-			run = Fetch{From: w.Author, Prio: w.prio(), Total: w.Size}
+			run = w.fetch(w.Size)
 			if of.IsZero() {
 				run.Total = zsync.ContentChunkMax
 			}
 		}
-		run.Items = append(run.Items, item)
+		run.add(w, item)
 	}
 	f.request(run)
 }
