@@ -162,7 +162,7 @@ func TestAnItemOfAnotherSizeGivesItsCreditBack(t *testing.T) {
 	s := opened(t, Config{}, capsOf(Config{}))
 	s.Request(testTime, Request{Items: []Item{{Size: 1000}}})
 	received(s, Bukkit{Req: 1, Items: []BukkitItem{{Data: make([]byte, 999)}}})
-	if w := s.fetcher.window; w.disposed != costOf(999) {
+	if w := s.fetcher.window; w.disposed != costOf(1000) {
 		t.Errorf("received %d, disposed of %d", w.received, w.disposed)
 	}
 }

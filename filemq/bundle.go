@@ -13,8 +13,8 @@ type bundle struct {
 
 	frame   []byte     // a BUKKIT, from the first item supplied on
 	count   int        // items in it
-	claim   int64      // credit reserved for them
-	cost    int64      // what they cost as they are
+	cost    int64      // credit reserved for them
+	octets  int64      // of their data as it travels
 	refused []NoezItem // items that will not come
 	sent    bool
 }
@@ -40,8 +40,8 @@ func (b *bundle) put(req uint32, item BukkitItem, size int) {
 	}
 	b.frame = appendBukkitItem(b.frame, item)
 	b.count++
-	b.claim += costOf(size)
-	b.cost += costOf(len(item.Data))
+	b.cost += costOf(size)
+	b.octets += int64(len(item.Data))
 }
 
 // putInPlace makes the frame of the only item around its data, which lies Headroom
@@ -50,8 +50,8 @@ func (b *bundle) putInPlace(req uint32, item BukkitItem, frame []byte) {
 	appendBukkitItemHead(appendBukkitHead(frame[:0], req, 0), item)
 	b.frame = frame
 	b.count++
-	b.claim += costOf(len(item.Data))
 	b.cost += costOf(len(item.Data))
+	b.octets += int64(len(item.Data))
 }
 
 // sealed returns the frame with its count of items filled in.

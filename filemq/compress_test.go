@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/zsync/zsync"
 )
 
 func noise(size int) []byte {
@@ -28,7 +30,7 @@ func TestOnlyWhatShrinksIsCompressed(t *testing.T) {
 		"one octet":  {[]byte{1}, false},
 		"a full one": {make([]byte, ItemBytesMax), true},
 	} {
-		packed, compressed := z.pack(test.data)
+		packed, compressed := z.pack(zsync.Digest{}, test.data)
 		if compressed != test.compressed || len(packed) > len(test.data) {
 			t.Errorf("%s: %d octets became %d, compressed %v", name, len(test.data), len(packed), compressed)
 		}
@@ -77,7 +79,7 @@ func allocatedBy(act func()) (octets uint64) {
 
 func TestCompressedItemsOfAnotherSizeAreBad(t *testing.T) {
 	var z zipper
-	packed, _ := z.pack(make([]byte, 5000))
+	packed, _ := z.pack(zsync.Digest{}, make([]byte, 5000))
 	for _, size := range []int{1, len(packed), 4999, 5001} {
 		if _, ok := z.unpack(BukkitItem{Compressed: true, Data: packed}, size); ok {
 			t.Errorf("5000 octets passed for %d", size)
@@ -100,12 +102,13 @@ func TestCompressionIsUsedOnlyWhereBothEndsOfferIt(t *testing.T) {
 			t.Errorf("%+v: asked for %v", test, gimme.Compress)
 		}
 		received(s, Nom{Credit: 1 << 20}, Gimme{Req: 1, Compress: test.there, Items: []Item{{Size: 5000}}})
+		s.provider.line.slow = true
 		s.Supplied(testTime, 1, 0, make([]byte, 5000))
 		item := sent(t, s.Output())[0].(Bukkit).Items[0]
 		if item.Compressed != test.want {
 			t.Errorf("%+v: sent %v", test, item.Compressed)
 		}
-		if left := s.provider.purse.left; left != 1<<20-costOf(len(item.Data)) {
+		if left := s.provider.purse.left; left != 1<<20-costOf(5000) {
 			t.Errorf("%+v: %d octets of credit left", test, left)
 		}
 	}

@@ -4,7 +4,8 @@ import "fmt"
 
 // The ledger of one direction has two ends. The fetcher's window says how much
 // credit to grant; the provider's purse holds what was granted. All amounts are
-// octets of cost: an item's own and ItemCostBytes.
+// octets of cost: an item's own, however it travels, and ItemCostBytes. What travels
+// compressed takes all of them in the fetcher's memory.
 
 func costOf(octets int) int64 { return int64(octets) + ItemCostBytes }
 
@@ -99,10 +100,9 @@ func (p *purse) release(cost int64) {
 	p.check()
 }
 
-// spend pays cost out of a claim and gives up the rest of it.
-func (p *purse) spend(claim, cost int64) {
-	p.reserved -= claim
-	p.left += claim - cost
+// spend pays with a claim.
+func (p *purse) spend(cost int64) {
+	p.reserved -= cost
 	p.check()
 }
 

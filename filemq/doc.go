@@ -32,7 +32,7 @@
 //
 // # The invariant
 //
-// An item of n octets costs n + 64. At each instant, on every connection and in
+// An item of n octets costs n + 64, also when it travels compressed. At each instant, on every connection and in
 // both directions,
 //
 //	cost sent + cost reserved for reads <= credit granted

@@ -137,7 +137,7 @@ func (s *Session) delivered(now time.Time, c Bukkit) error {
 		if item.Compressed && !s.agreed.compress {
 			return errCompressed
 		}
-		cost += costOf(len(item.Data))
+		cost += s.fetcher.costOf(c.Req, item)
 	}
 	if !s.fetcher.window.receive(cost) {
 		return fmt.Errorf("%w: %d of %d", errOverdrawn, cost, s.fetcher.window.outstanding())
@@ -153,10 +153,22 @@ func (s *Session) delivered(now time.Time, c Bukkit) error {
 	return s.trusted()
 }
 
+// costOf returns what an item costs that came in answer to a request.
+func (f *fetcher) costOf(req uint32, item BukkitItem) int64 {
+	if r := f.requests[req]; r != nil && int(item.Index) < len(r.Items) {
+		return r.costOf(item)
+	}
+	return costOf(len(item.Data))
+}
+
+func (r *request) costOf(item BukkitItem) int64 {
+	return costOf(max(len(item.Data), int(r.Items[item.Index].Size)))
+}
+
 // take hands an item on, unless nobody wants it any more or it is not what was
 // asked for: then its credit goes back at once.
 func (s *Session) take(r *request, item BukkitItem) {
-	cost := costOf(len(item.Data))
+	cost := r.costOf(item)
 	if r.cancelled {
 		s.fetcher.window.dispose(cost)
 		return

@@ -23,6 +23,9 @@ type host struct {
 	goal   int                        // items wanted in all
 	closed []string                   // why its sessions closed
 	gimmes int                        // sent in all
+	hugz   int                        // sent in all
+	packed int                        // items sent compressed, in all
+	matter func(number uint64, size int) []byte
 }
 
 // connection is what a host knows of the current one.
@@ -39,7 +42,7 @@ type connection struct {
 
 func newHost(w *world, cfg Config, dials bool) *host {
 	return &host{
-		world: w, dials: dials, cfg: cfg, prio: func(Item) uint8 { return 4 },
+		world: w, dials: dials, cfg: cfg, prio: func(Item) uint8 { return 4 }, matter: data,
 		asked: make(map[zsync.Digest]bool), got: make(map[zsync.Digest]time.Time),
 	}
 }
@@ -132,10 +135,15 @@ func (h *host) count(c Command) {
 		h.granted += int64(c.Credit)
 	case Bukkit:
 		for _, item := range c.Items {
-			h.sent += costOf(len(item.Data))
+			h.sent += h.peer.session.fetcher.costOf(c.Req, item)
+			if item.Compressed {
+				h.packed++
+			}
 		}
 	case Gimme:
 		h.gimmes++
+	case Hugz:
+		h.hugz++
 	case Rtfm:
 		if c.Reason != string(errBadItems) {
 			h.world.t.Fatalf("a session found fault with another: %s", c.Reason)
@@ -145,7 +153,7 @@ func (h *host) count(c Command) {
 
 // read answers a Read, rightly or not.
 func (h *host) read(read Read) {
-	w, octets := h.world, data(read.Offset, int(read.Size))
+	w, octets := h.world, h.matter(read.Offset, int(read.Size))
 	switch {
 	case w.fault(w.faults.refuse):
 		h.session.Refused(w.now, read.Req, read.Index, CodeRead)

@@ -67,9 +67,9 @@ type Config struct {
 	// this end asks for at once if the peer allows it. Default 4,096; at least
 	// RequestItemsMax.
 	QueueMax int
-	// Compress offers zstd to the peer, and uses it for items that the peer
-	// lets be compressed and that shrink by a twentieth or more. It costs more
-	// time than a local network does.
+	// Compress offers zstd to the peer, and uses it while the line to the peer is
+	// slow, for items that the peer lets be compressed and that shrink by a
+	// twentieth or more. On a fast line it costs nothing.
 	Compress bool
 	// Rationed leaves it to the caller to order reads and to give credit, with
 	// Order and Grant. Default: both are done as soon as they can be.

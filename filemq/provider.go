@@ -10,6 +10,7 @@ import (
 // provider is the half of a session that serves.
 type provider struct {
 	purse    purse
+	line     line
 	requests map[uint32]*serving // by number; until every item is answered
 	queue    queue               // those with items left to read
 	queueMax int
@@ -110,6 +111,17 @@ func (p *provider) enter(r *serving) {
 	p.queue.push(r)
 }
 
+// earned takes a NOM, by which the line is measured.
+func (s *Session) earned(now time.Time, c Nom) error {
+	if err := s.provider.purse.earn(c); err != nil {
+		return err
+	}
+	if s.provider.line.earned(now, int64(c.Credit)) && s.agreed.compress {
+		s.send(now, Hugz{})
+	}
+	return nil
+}
+
 // orderReads reserves credit for items in the order of the queue and orders
 // their reads. When the next one has to wait for credit, so do all others: a
 // smaller item that overtook it would starve it.
@@ -135,6 +147,7 @@ func (s *Session) orderRead(r *serving) {
 	p.queue.picked()
 	if r.next == len(r.slots) {
 		p.queue.remove(r)
+		p.line.idle = p.line.idle || p.queue.next() == nil
 	}
 }
 
@@ -230,8 +243,8 @@ func (s *Session) refuse(now time.Time, r *serving, index uint16, code Code) {
 
 func (s *Session) pack(now time.Time, r *serving, index uint16, data, frame []byte) (inPlace bool) {
 	item := BukkitItem{Index: index, Data: data}
-	if r.Compress && s.agreed.compress {
-		item.Data, item.Compressed = s.zip.pack(data)
+	if r.Compress && s.agreed.compress && s.provider.line.slow {
+		item.Data, item.Compressed = s.zip.pack(r.Of, data)
 	}
 	b := r.slots[index].bundle
 	if inPlace = frame != nil && b.planned == 1 && !item.Compressed; inPlace {
@@ -250,9 +263,10 @@ func (s *Session) sendComplete(now time.Time, r *serving, b *bundle) {
 	}
 	if b.count > 0 {
 		s.sendFrame(now, b.sealed())
-		s.provider.purse.spend(b.claim, b.cost)
+		s.provider.purse.spend(b.cost)
+		s.provider.line.carried(now, b.cost, b.octets)
 		s.counters.SentItems += uint64(b.count)
-		s.counters.SentBytes += uint64(b.cost - int64(b.count)*ItemCostBytes)
+		s.counters.SentBytes += uint64(b.octets)
 	}
 	if len(b.refused) > 0 {
 		s.send(now, Noez{Req: r.Req, Items: b.refused})
@@ -303,8 +317,8 @@ func (p *provider) cancel(r *serving) (dropped []NoezItem) {
 			slot.bundle = late
 			continue
 		case slot.stage == held:
-			p.purse.release(slot.bundle.claim)
-			slot.bundle.claim = 0
+			p.purse.release(slot.bundle.cost)
+			slot.bundle.cost = 0
 		}
 		slot.stage = refused
 		dropped = append(dropped, NoezItem{Index: uint16(index), Code: CodeCancelled})

@@ -131,7 +131,7 @@ func (s *Session) begin(now time.Time, caps Dictionary) error {
 func (s *Session) command(now time.Time, c Command) error {
 	switch c := c.(type) {
 	case Nom:
-		return s.provider.purse.earn(c)
+		return s.earned(now, c)
 	case Gimme:
 		return s.asked(now, c)
 	case Bukkit:
@@ -145,6 +145,7 @@ func (s *Session) command(now time.Time, c Command) error {
 	case Hugz:
 		s.hug(now)
 	case HugzOK:
+		s.provider.line.answered(now)
 	case Kthxbai:
 		s.shut("the peer closed the session")
 	case Srsly:

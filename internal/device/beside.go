@@ -9,7 +9,7 @@ import (
 )
 
 func sessionConfig(beside bool) filemq.Config {
-	cfg := filemq.Config{Rationed: true, WindowMax: windowBytesMax, BesideMax: besideMax, Beside: beside}
+	cfg := filemq.Config{Rationed: true, Compress: true, WindowMax: windowBytesMax, BesideMax: besideMax, Beside: beside}
 	if beside {
 		cfg.Window, cfg.WindowMax = besideWindowBytes, besideWindowBytes
 	}

@@ -61,7 +61,8 @@ func (t *transfers) help(now time.Time, from []source) {
 }
 
 // relieve asks helper for what slow was asked for last, and for more as long as it has
-// room and will be the first to have it. Where it will not be, that is looked at again.
+// room and will be the first to have it. Where it will not be, that is looked at again;
+// while slow lacks credit, too, since that is our own disk's doing.
 func (t *transfers) relieve(now time.Time, helper, slow source) {
 	behind := slow.session.debt.owed // and before what is looked at
 	if !slow.session.fm.MaySend() {
@@ -95,8 +96,7 @@ func (t *transfers) relieve(now time.Time, helper, slow source) {
 
 func isSooner(eta, late time.Duration) bool { return late >= helpAfter && late >= helpGain*eta }
 
-// isSilent reports whether a device has not answered for a while, though it could: while
-// it lacks credit that is our own disk's doing.
+// isSilent reports whether a device has not answered for a while, though it could.
 func (s *session) isSilent(now time.Time) bool {
 	return s.debt.owed > 0 && s.fm.MaySend() && now.Sub(s.debt.heard) >= helpSilent
 }
