@@ -30,11 +30,11 @@ func newScaled(b *testing.B, files int) *scaled {
 	s := &scaled{benchCopy: newBenchCopy(b, "one"), path: filepath.Join(b.TempDir(), "db"), files: files}
 	s.fill(files)
 	s.cfg.Space = s.found()
-	s.idle = heap()
+	s.idle = heapOctets()
 	return s
 }
 
-func heap() uint64 {
+func heapOctets() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&stats)
@@ -60,7 +60,7 @@ func (s *scaled) run(b *testing.B) {
 	perFile := func(octets uint64) float64 { return float64(octets) / float64(s.files) }
 	b.ReportMetric(float64(s.cost)/float64(time.Microsecond)/float64(s.files), "cpu-us/file")
 	b.ReportMetric(float64(s.longest)/float64(time.Millisecond), "longest-turn-ms")
-	b.ReportMetric(perFile(heap()-s.idle), "heap-octets/file")
+	b.ReportMetric(perFile(heapOctets()-s.idle), "heap-octets/file")
 	info, err := os.Stat(s.path)
 	must(b, err)
 	b.ReportMetric(perFile(uint64(info.Size())), "database-octets/file")
