@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/zsync/zsync"
 )
 
 // Limit is how fast data may go over links of one kind, each way; 0: no limit.
@@ -139,6 +141,14 @@ func (t *transfers) reaches(p PeerStatus) (near bool, limit Limit) {
 func (p *pace) sent(now time.Time, s *session, frames [][]byte) {
 	for _, frame := range frames {
 		p.up.of(s).take(now, int64(len(frame)))
+	}
+}
+
+// forget forgets a device that is gone.
+func (p *pace) forget(device zsync.DeviceID) {
+	for i := range p.up {
+		p.up[i].forget(device)
+		p.down[i].forget(device)
 	}
 }
 

@@ -71,6 +71,7 @@ func (t *transfers) exited(now time.Time, key zsync.Key) {
 	for device, r := range t.routes {
 		if r.record.Key == key {
 			delete(t.routes, device)
+			t.pace.forget(device)
 			t.here = nil
 		}
 	}
