@@ -9,6 +9,9 @@
 #                 the wire. Else nothing should run. One row:  make bench ROWS=W4
 #                 A million files, ten minutes:  make bench ROWS=1M
 #                 Quick and rough:  go run ./scripts/bench -scale 20
+#   make microbench
+#                 the PARTS alone (hash and cut, fold, merge, bundles, ledger, codecs) against
+#                 docs/microbench.txt, by benchstat; with RECORD=1 it becomes that. Four minutes.
 #   make hostile  strangers and a hostile device against a real one: what it takes of memory and descriptors
 #   make fuzz     each fuzz target for FUZZTIME, and random histories that no run has had before
 #   make simulate OPS operations of five simulated devices to which everything happens
@@ -27,6 +30,8 @@ OPS      ?= 1000000
 FIRST    ?= 0
 DIR      ?=
 ROWS     ?=
+PARTS    ?= HashLarge|Fold|Merge|Items|Ledger|Codec|RecordNew|ApplyNew
+RECORD   ?=
 GO       ?= go
 
 # The packages with goroutines are tested with the race detector; in the others,
@@ -36,7 +41,7 @@ CONCURRENT = ./cmd/... ./internal/control ./internal/device ./internal/disk ./in
 # What is built with places where a test may kill the program; a release has none.
 FAILING = -tags failpoint ./cmd/zsync ./internal/failpoint
 
-.PHONY: all build demo test check bench hostile fuzz simulate mutants failpoints deps
+.PHONY: all build demo test check bench microbench hostile fuzz simulate mutants failpoints deps
 
 all: build
 
@@ -70,6 +75,11 @@ check: deps
 bench: build
 	@scripts/deps bench
 	$(GO) run ./scripts/bench -zsync bin/zsync -record docs/plots -only '$(ROWS)'
+
+microbench: deps
+	@mkdir -p bin
+	$(GO) test -run '^$$' -bench '$(PARTS)' -benchtime 100ms -count 6 ./store ./replica ./eventlog ./filemq ./zre > bin/microbench.txt
+	@$(if $(RECORD),cp bin/microbench.txt docs/microbench.txt,$(GO) tool benchstat docs/microbench.txt bin/microbench.txt)
 
 hostile: deps
 	ZSYNC_HOSTILE=1 $(GO) test -count=1 -timeout 10m -v -run 'TestStrangers|TestADeviceOfTheCircleThatLies' ./cmd/zsync

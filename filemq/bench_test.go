@@ -29,3 +29,25 @@ func BenchmarkCodec(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLedger is the credit of one item of 4 KiB, at both ends: granted, earned,
+// reserved, spent, received and disposed of.
+func BenchmarkLedger(b *testing.B) {
+	w, p := window{size: 8 << 20}, purse{limit: 16 << 20}
+	cost := costOf(4 << 10)
+	for b.Loop() {
+		if credit := w.owed(); credit > 0 {
+			if err := p.earn(w.grant(credit)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if !p.reserve(cost) {
+			b.Fatal("no credit")
+		}
+		p.spend(cost)
+		if !w.receive(cost) {
+			b.Fatal("more than was granted")
+		}
+		w.dispose(cost)
+	}
+}

@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,12 +14,12 @@ import (
 // slowStore is a database whose commits take long while it is told to.
 type slowStore struct {
 	kv.Store
-	takes time.Duration
+	takes atomic.Int64 // nanoseconds
 }
 
 func (s *slowStore) Update(f func(kv.Tx) error) error {
 	err := s.Store.Update(f)
-	time.Sleep(s.takes)
+	time.Sleep(time.Duration(s.takes.Load()))
 	return err
 }
 
@@ -39,11 +40,11 @@ func turning(t *testing.T, takes time.Duration, do func(f *runningFolder)) {
 		ended := make(chan error)
 		go func() { ended <- f.loop.run(ctx) }()
 		synctest.Wait()
-		slow.takes = takes
+		slow.takes.Store(int64(takes))
 		f.loop.post(Hinted{Dirs: []zsync.Path{""}})
 		synctest.Wait()
 		do(f)
-		slow.takes = 0
+		slow.takes.Store(0)
 		cancel()
 		must(t, <-ended)
 	})
