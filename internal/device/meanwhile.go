@@ -22,6 +22,14 @@ type meanwhile struct {
 	since  time.Time
 }
 
+// told returns the status for one who asks: several may during one turn, and each adds
+// to the devices what the link knows of them.
+func (m *meanwhile) told() FolderStatus {
+	st := m.status
+	st.Devices = slices.Clone(st.Devices)
+	return st
+}
+
 // folderLoop is a folder's machine as its loop steps it. Whoever asks during a turn is
 // told how things stood before it, which is what would have been said a moment earlier.
 type folderLoop struct {
@@ -77,7 +85,7 @@ func (f *runningFolder) stands() (stands, error) {
 		return t, err
 	}
 	if before := f.before(); before != nil && f.loop.clock().Sub(before.since) < statusTime {
-		return stands{status: before.status}, nil
+		return stands{status: before.told()}, nil
 	}
 	t, err = ask(f.loop, statusTime-promptTime, question)
 	if errors.As(err, &busy) {

@@ -72,6 +72,20 @@ func TestAStatusDoesNotWaitForALongTurn(t *testing.T) {
 	})
 }
 
+func TestWhatTheLinkAddsToAStatusDuringATurnIsNotInTheNext(t *testing.T) {
+	turning(t, 5*time.Second, func(f *runningFolder) {
+		first, err := f.stands()
+		must(t, err)
+		here := first.status.Devices[0].Device
+		first.status.Devices[0].meet(map[zsync.DeviceID]PeerStatus{here: {Device: here, Evasive: true}})
+		second, err := f.stands()
+		must(t, err)
+		if !first.status.Devices[0].Silent || second.status.Devices[0].Silent {
+			t.Errorf("%+v, then %+v", first.status.Devices[0], second.status.Devices[0])
+		}
+	})
+}
+
 func TestAFolderWhoseTurnDoesNotEndIsSaidToBeBusy(t *testing.T) {
 	turning(t, time.Hour, func(f *runningFolder) {
 		time.Sleep(statusTime)
