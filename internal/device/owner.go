@@ -59,6 +59,7 @@ func (r *Running) own() error {
 					r.writeTrusted(*r.unwritten)
 				}
 			}
+			r.moved.Add(1) // once more: it may have taken long
 		}
 	}
 }
@@ -130,11 +131,22 @@ func (r *Running) start(order OpenFolder) (*runningFolder, []Effect, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, opened.close())
 	}
-	f := &runningFolder{reg: order.Registration, machine: m, loop: newLoop(&folderLoop{FolderMachine: m}, time.Now, r.deliver), opened: opened}
-	f.loop.name = fmt.Sprintf("the folder %q", order.Label)
+	return r.runningFolder(order.Registration, m, opened), effects, nil
+}
+
+func (r *Running) runningFolder(reg Registration, m *FolderMachine, opened Opened) *runningFolder {
+	f := &runningFolder{reg: reg, machine: m, loop: newLoop(&folderLoop{FolderMachine: m}, time.Now, r.turned), opened: opened}
+	f.loop.name = fmt.Sprintf("the folder %q", reg.Label)
 	f.loop.turns, f.loop.merges = &r.host.Stages.Folder, &r.host.Stages.Merge
 	f.loop.merged = func() int64 { return m.merged }
-	return f, effects, nil
+	return f
+}
+
+// turned passes on the effects of a folder's turn. It has moved also where there are
+// none: what a person has confirmed may change nothing else.
+func (r *Running) turned(effects []Effect) {
+	r.moved.Add(1)
+	r.deliver(effects)
 }
 
 func (o Opened) close() error {
