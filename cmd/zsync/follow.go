@@ -22,11 +22,11 @@ func (p *program) follow(ctx context.Context, label string, moved func() uint64)
 	defer screen.leave()
 	still := stillness{moved: moved}
 	for {
-		if still.yes() {
-			// It was shown.
-		} else if st, err := p.client().Status(ctx); err == nil {
-			shown := summary(st, label)
-			still.rests = shown.rests()
+		shown, is, err := still.look(func() (progress, error) {
+			st, err := p.client().Status(ctx)
+			return summary(st, label), err
+		})
+		if is {
 			screen.show(shown)
 		} else if errors.Is(err, control.ErrUnreachable) {
 			return
@@ -50,6 +50,17 @@ type stillness struct {
 // stillLooks is at how many looks a device must not have moved: what moves it may take
 // a moment to show.
 const stillLooks = 2
+
+// look asks a device, unless there is nothing new; is: here is what it said. One that
+// did not answer is asked again.
+func (s *stillness) look(ask func() (progress, error)) (shown progress, is bool, err error) {
+	if s.yes() {
+		return shown, false, nil
+	}
+	shown, err = ask()
+	s.rests = err == nil && shown.rests()
+	return shown, err == nil, err
+}
 
 func (s *stillness) yes() bool {
 	if s.moved == nil {

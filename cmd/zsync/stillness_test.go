@@ -1,6 +1,11 @@
 package main
 
-import "testing"
+import (
+	"errors"
+	"testing"
+
+	"github.com/zsync/zsync/internal/device"
+)
 
 func TestADeviceAtRestIsAskedAgainOnlyOnceItHasMoved(t *testing.T) {
 	var moved uint64
@@ -27,5 +32,34 @@ func TestADeviceAtRestIsAskedAgainOnlyOnceItHasMoved(t *testing.T) {
 	}
 	if unknown := (&stillness{rests: true}); unknown.yes() {
 		t.Error("nobody tells when it moves")
+	}
+}
+
+func TestADeviceThatDidNotAnswerIsAskedAgainThoughItWasAtRest(t *testing.T) {
+	var moved uint64
+	s := stillness{moved: func() uint64 { return moved }}
+	var busy error
+	asked := 0
+	ask := func() (progress, error) {
+		asked++
+		return progress{state: device.StateInSync}, busy
+	}
+	for range 2 * stillLooks {
+		s.look(ask)
+	}
+	if asked != stillLooks {
+		t.Fatalf("asked %d times at rest", asked)
+	}
+	moved, busy = 1, errors.New("it is busy")
+	for range 2 * stillLooks {
+		if _, is, _ := s.look(ask); is {
+			t.Error("something was said")
+		}
+	}
+	if busy = nil; asked != 3*stillLooks {
+		t.Errorf("asked %d times, the last %d without an answer", asked, asked-stillLooks)
+	}
+	if _, is, _ := s.look(ask); !is {
+		t.Error("what it says at last is not shown")
 	}
 }
