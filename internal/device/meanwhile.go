@@ -56,8 +56,9 @@ func (l *folderLoop) note(now time.Time) {
 		l.seen, l.seenAt = seen, now
 	}
 	st := l.brief()
-	st.Devices, st.Held, st.Missing = l.seen.Devices, l.seen.Held, l.seen.Missing
+	st.Devices, st.Held, st.Missing = slices.Clone(l.seen.Devices), l.seen.Held, l.seen.Missing
 	st.judge()
+	l.Foretell(now, &st)
 	st.Settled = false // it is at work
 	if st.State == StateInSync {
 		st.State = StateSyncing

@@ -86,6 +86,25 @@ func TestWhatTheLinkAddsToAStatusDuringATurnIsNotInTheNext(t *testing.T) {
 	})
 }
 
+func TestHowLongTheRestTakesIsSaidDuringATurn(t *testing.T) {
+	w := newTwoCopies(t)
+	w.run(time.Minute)
+	machine := w.copies[0].machine
+	machine.status.Settled = false
+	for i := range int64(60) {
+		machine.rest.estimate.saw(w.now, work{files: 2000 - 20*i, bytes: 2e9 - 2e7*i})
+		w.now = w.now.Add(time.Second)
+	}
+	after, err := machine.Status()
+	must(t, err)
+	machine.Foretell(w.now, &after)
+	turns := &folderLoop{FolderMachine: machine}
+	turns.note(w.now)
+	if during := turns.before.Load().status; during.Outlook != after.Outlook || during.Outlook.Left == 0 {
+		t.Errorf("%+v during the turn, %+v after it", during.Outlook, after.Outlook)
+	}
+}
+
 func TestAFolderWhoseTurnDoesNotEndIsSaidToBeBusy(t *testing.T) {
 	turning(t, time.Hour, func(f *runningFolder) {
 		time.Sleep(statusTime)
