@@ -72,23 +72,28 @@ func (t *transfers) pump(now time.Time) {
 		t.queue[prio] = kept
 	}
 	t.help(now, from)
-	for _, in := range from {
-		if in.session != nil {
-			in.session.offered = in.session.debt.owed
-		}
+	for _, s := range t.sorted() { // those that are not in use, too: they look done else
+		s.offered, s.full = s.debt.owed, s.isFull()
 	}
 }
 
 // room reports whether a session has given so much since all that is queued was
-// offered to it that it is worth while to offer it again.
+// offered to it that it is worth while to offer it again, or takes requests again.
 func (t *transfers) room() bool {
 	for _, s := range t.sessions {
-		if owed := s.debt.owed; s.open && owed < s.offered && (owed == 0 || s.offered-owed >= s.step()/2) {
+		if !s.open {
+			continue
+		}
+		if owed := s.debt.owed; owed < s.offered && (owed == 0 || s.offered-owed >= s.step()/2) || s.full && !s.isFull() {
 			return true
 		}
 	}
 	return false
 }
+
+// isFull reports whether a session takes no request that is not urgent. What was taken
+// back fills it, too, until the peer has answered, though nothing is owed for it.
+func (s *session) isFull() bool { return s.fm.RoomFor(filemq.PriorityLowest) == 0 }
 
 // hasRoom reports whether there is any use in offering anything. While no session is
 // open there is: what everybody was asked for goes back.

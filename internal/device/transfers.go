@@ -61,7 +61,8 @@ type session struct {
 	fm       *filemq.Session
 	requests map[uint32]*batch
 	debt     debt
-	offered  int64                          // what it owed after all that is queued was offered to it
+	offered  int64                          // what it owed after all that is queued was offered to it …
+	full     bool                           // … and whether it took nothing more then
 	pieces   map[zsync.SpaceID]*StagePieces // received in this turn
 	lent     map[*byte]func()               // what to call when these frames are sent, by their first octet
 	address  string                         // of its other end
