@@ -26,7 +26,7 @@ func (t *transfers) lane(now time.Time, device zsync.DeviceID) {
 	}
 	main := t.openTo(device)
 	if main == nil || !main.dialled {
-		l.look, l.looked = Path{}, false
+		l.look, l.looked, l.busyAt = Path{}, false, time.Time{}
 		return
 	}
 	own, ready := t.besides(main)

@@ -408,3 +408,18 @@ func TestOneKeyOpensAFewSessionsBesideOthers(t *testing.T) {
 		t.Errorf("%d sessions beside %d", counts[true], counts[false])
 	}
 }
+
+func TestNothingIsDueForSessionsBesideOneThatIsGone(t *testing.T) {
+	c := newCouple(t)
+	c.want(0, 0, 40, 300<<10)
+	c.pass(1, 0, losesReceived(1))
+	for i, e := range c.ends {
+		e.routes[c.ends[1-i].self].backoff = redialMax
+	}
+	c.cut(c.main())
+	c.now = c.now.Add(laneIdle + time.Second)
+	c.run()
+	if due := c.ends[0].deadline(); !due.After(c.now) {
+		t.Errorf("something is due since %v, and nothing is done about it", c.now.Sub(due))
+	}
+}
