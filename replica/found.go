@@ -208,7 +208,7 @@ func (r *Replica) hash(tx kv.Tx, now time.Time, path zsync.Path, stat store.Stat
 
 func (r *Replica) order(t *task) {
 	r.scan.tasks[t.job.Path] = t
-	r.scan.laneOf(t.live).backlog.add(t)
+	r.scan.laneOf(t).backlog.add(t)
 }
 
 // hasList reports whether the list that a content has, if it has one, is here.
@@ -248,7 +248,7 @@ func (r *Replica) Hashed(tx kv.Tx, now time.Time, hashed []store.Hashed) {
 			continue
 		}
 		delete(r.scan.tasks, h.Path)
-		r.scan.laneOf(t.live).count(t, -1)
+		r.scan.laneOf(t).count(t, -1)
 		switch {
 		case t.stale:
 			r.scan.hintSoon(now, h.Path.Dir())

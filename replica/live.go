@@ -24,7 +24,7 @@ import (
 //	a batch that it is in        is sealed once nothing that is live is on its way
 const (
 	liveListsMax     = 64       // directories that are live; others wait their turn
-	liveHashBytesMax = 32 << 20 // octets of live files being hashed at one time, or one file
+	liveHashBytesMax = 32 << 20 // octets of live files being hashed at one time: larger ones are beside what a scan found
 	liveNodesMax     = 256      // nodes that were heard of last: with more, the oldest wait for the cursor
 	liveWantsMax     = 256      // contents asked for beside WantsMax …
 	liveWantBytesMax = 16 << 20 // … and their octets, or one content
@@ -121,7 +121,7 @@ func (r *Replica) logsLive() bool {
 	if fs.live == 0 || fs.held || fs.waiting(foundMove) > 0 {
 		return false
 	}
-	return !r.scan.laneOf(true).any() || !r.now.Before(fs.liveSince.Add(liveWait))
+	return !r.scan.lane(true).any() || !r.now.Before(fs.liveSince.Add(liveWait))
 }
 
 func (l *lane) any() bool { return l.ordered+l.backlog.count > 0 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func indexing(t *testing.T) *box {
 	b.rep.Hinted(b.now, nil, true)
 	b.pass(b.now)
 	b.runOnly(func(j job) bool { return j.kind == "list" })
-	if n := b.outstanding("hash", false); n < hashesMax/16 || b.rep.scan.laneOf(false).backlog.count < backlogMax {
+	if n := b.outstanding("hash", false); n < hashesMax/16 || b.rep.scan.lane(false).backlog.count < backlogMax {
 		t.Fatalf("%d orders to hash\n%s", n, b.state())
 	}
 	b.hashes = 0
@@ -286,5 +287,26 @@ func TestWhatIsAskedForAtOnceIsTheSmallBeforeTheLargeAndTheNewestFirst(t *testin
 	}
 	if !slices.Equal(order, []int64{1, 7, 6, 5, 9}) {
 		t.Errorf("the order is %v", order)
+	}
+}
+
+func TestAPhotoDoesNotWaitUntilALargeFileIsHashed(t *testing.T) {
+	a := newBox(t, 'a')
+	a.closed = true
+	a.scan()
+	hint := func() {
+		a.rep.Hinted(a.now, []zsync.Path{""}, false)
+		a.pass(a.now)
+		a.runOnly(func(j job) bool { return j.kind == "list" })
+	}
+	a.user().write("film", strings.Repeat("x", liveHashBytesMax+1))
+	hint()
+	if n := a.outstanding("hash", true) + a.outstanding("hash", false); n != 1 {
+		t.Fatalf("%d orders to hash\n%s", n, a.state())
+	}
+	a.user().write("photo", "photo")
+	hint()
+	if n := a.outstanding("hash", true) + a.outstanding("hash", false); n != 2 {
+		t.Errorf("%d orders to hash, with the photo\n%s", n, a.state())
 	}
 }

@@ -87,8 +87,12 @@ type lane struct {
 	octets  int64 // of those that are ordered
 }
 
-// laneOf returns where a file waits, beside others as urgent.
-func (s *scanner) laneOf(live bool) *lane {
+// laneOf returns where a file waits. One that is live and takes long to hash would hold
+// up all that are live.
+func (s *scanner) laneOf(t *task) *lane { return s.lane(t.live && t.job.Old.Size <= liveHashBytesMax) }
+
+// lane returns where files wait that are as urgent.
+func (s *scanner) lane(live bool) *lane {
 	if live {
 		return &s.lanes[1]
 	}
@@ -327,12 +331,12 @@ func (r *Replica) scanOn(tx kv.Tx, now time.Time) {
 // Those that are live do not wait for what was found in others to be hashed or logged.
 func (r *Replica) orderLists(tx kv.Tx) {
 	s := &r.scan
-	for len(s.soon) > 0 && len(s.listing) < listsMax+liveListsMax && s.laneOf(true).backlog.count < backlogMax && r.mayList() {
+	for len(s.soon) > 0 && len(s.listing) < listsMax+liveListsMax && s.lane(true).backlog.count < backlogMax && r.mayList() {
 		if dir, ok := s.next(&s.soon); ok {
 			r.out.ListFirst = r.orderList(tx, dir, r.out.ListFirst)
 		}
 	}
-	for len(s.queue) > 0 && len(s.listing) < listsMax && s.laneOf(false).backlog.count < backlogMax &&
+	for len(s.queue) > 0 && len(s.listing) < listsMax && s.lane(false).backlog.count < backlogMax &&
 		(r.findings.open() < findingsMax || !r.mayAuthor()) && r.mayList() {
 		if dir, ok := s.next(&s.queue); ok {
 			r.out.List = r.orderList(tx, dir, r.out.List)
@@ -371,8 +375,8 @@ func (r *Replica) knownDir(tx kv.Tx, dir zsync.Path) bool {
 }
 
 func (r *Replica) orderHashes() {
-	r.out.HashFirst = r.scan.laneOf(true).order(r.out.HashFirst, liveHashBytesMax)
-	r.out.Hash = r.scan.laneOf(false).order(r.out.Hash, math.MaxInt64)
+	r.out.HashFirst = r.scan.lane(true).order(r.out.HashFirst, liveHashBytesMax)
+	r.out.Hash = r.scan.lane(false).order(r.out.Hash, math.MaxInt64)
 }
 
 // order adds files to orders as long as no more, and no more octets, are being hashed
