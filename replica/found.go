@@ -251,7 +251,9 @@ func (r *Replica) Hashed(tx kv.Tx, now time.Time, hashed []store.Hashed) {
 		r.scan.laneOf(t).count(t, -1)
 		switch {
 		case t.stale:
-			r.scan.hintSoon(now, h.Path.Dir())
+			for _, dir := range r.scan.namesOf(now, h.Path.Dir()) {
+				r.scan.hintSoon(now, dir)
+			}
 		case errors.Is(h.Err, store.ErrOpen):
 			r.growing(now, h.Path, t.job.Old)
 		case h.Err != nil:

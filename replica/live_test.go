@@ -296,7 +296,7 @@ func TestAPhotoDoesNotWaitUntilALargeFileIsHashed(t *testing.T) {
 	a.scan()
 	hint := func() {
 		a.rep.Hinted(a.now, []zsync.Path{""}, false)
-		a.pass(a.now)
+		a.pass(a.now.Add(settleFirst))
 		a.runOnly(func(j job) bool { return j.kind == "list" })
 	}
 	a.user().write("film", strings.Repeat("x", liveHashBytesMax+1))

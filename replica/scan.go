@@ -18,7 +18,7 @@ const (
 	backlogMax  = 4096                    // files waiting to be hashed: no directory is read while there are more
 	findingsMax = 8192                    // findings waiting to be logged: the same
 	hintsMax    = 4096                    // hinted directories: with more, everything is scanned
-	settleFirst = 50 * time.Millisecond   // quiet that a changing file must keep …
+	settleFirst = 50 * time.Millisecond   // quiet that a hinted directory or a changing file must keep …
 	settleMax   = 10 * time.Second        // … at most, however often it changes
 	settleLarge = 2 * time.Second         // the same for a large file that came by a hint and may be open to write
 	largeBytes  = 16 << 20                // … which is above this many octets
@@ -181,9 +181,10 @@ func (s *scanner) hintAt(now, due time.Time, dir zsync.Path) {
 	}
 }
 
-// hintLive has dir listed now, before all that nobody told of.
+// hintLive has dir listed once it was quiet for a moment, before all that nobody
+// told of.
 func (s *scanner) hintLive(now time.Time, dir zsync.Path) {
-	s.hintAt(now, now, dir)
+	s.hintSoon(now, dir)
 	h := s.hints[dir]
 	h.live = true
 	s.hints[dir] = h
@@ -229,8 +230,8 @@ func (s *scanner) takeHints(now time.Time, every time.Duration) {
 	}
 }
 
-// Hinted says that these directories changed, and are quiet; all: any may have. What
-// changed is found out by listing them.
+// Hinted says that these directories changed; all: any may have. What changed
+// is found out by listing them once they are quiet.
 func (r *Replica) Hinted(now time.Time, dirs []zsync.Path, all bool) {
 	r.now = now
 	if all {
