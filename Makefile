@@ -30,7 +30,7 @@ OPS      ?= 1000000
 FIRST    ?= 0
 DIR      ?=
 ROWS     ?=
-PARTS    ?= HashLarge|Fold|Merge|Items|Ledger|Codec|RecordNew|ApplyNew
+PARTS    ?= HashLarge|Fold|Merge|Items|Ledger|Codec
 RECORD   ?=
 GO       ?= go
 
