@@ -11,7 +11,7 @@
 #                 Quick and rough:  go run ./scripts/bench -scale 20
 #   make microbench
 #                 the PARTS alone (hash and cut, fold, merge, bundles, ledger, codecs) against
-#                 docs/microbench.txt, by benchstat; with RECORD=1 it becomes that. Four minutes.
+#                 docs/microbench.txt, by benchstat; with RECORD=1 it becomes that. A minute.
 #   make hostile  strangers and a hostile device against a real one: what it takes of memory and descriptors
 #   make fuzz     each fuzz target for FUZZTIME, and random histories that no run has had before
 #   make simulate OPS operations of five simulated devices to which everything happens
